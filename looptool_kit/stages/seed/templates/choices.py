@@ -147,6 +147,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 return (f"with{rest}",), (f"without{rest}",)
             subject = re.sub(r"^(an?|this) ", "the ", subject)
             if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
+                if " " in subject or subject.endswith("ing"):
+                    return _by_name(noun)
                 return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)
             negative = {
                 "has": "does not have",
@@ -166,7 +168,7 @@ def _by_name(noun: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
         kind = only[1] or only[2]
         return (f"(only {kind} ones)",), (f"(not only {kind} ones)",)
     head, _, tail = noun.partition(" ")
-    if head in ("include", "with", "return", "show") and tail:
+    if head in ("include", "with") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
     if head in ("alert", "inform", "notify", "remind", "tell") and tail:
         tail = tail if " " in tail or tail.endswith("s") else f"the {tail}"

@@ -63,6 +63,7 @@ def wordings(words: str, description: str, kind: Type, owner: str, verb: str, su
     Raises:
         Unusable: Nobody says its name.
     """
+    words = re.sub(r"^(?:on|at|for) (?=(?:date|day|time)$)", "", words)
     noun = label_of(words, description, kind, owner)
     verb = verb.split()[0]
     prose = _prose(words, description, kind, noun, verb, subject)
@@ -115,12 +116,10 @@ def _detail(noun: str, kind: Type, unit: str) -> tuple[str, ...]:
     if noun.startswith("number of "):
         things = noun.removeprefix("number of ")
         return (f"with {{#{in_singular(things)}/{things}}}",)
+    if kind.name == "number" and (unit or noun not in lex.KEEP_COUNT):
+        return (f"({noun} {{}})",)  # only in a list: "ways: 4"
     if kind.name == "number":
-        return (
-            (f"with {noun} {{}}",)
-            if unit or re.match(r"(?:maximum|minimum) ", noun)
-            else (f"with {{#{in_singular(noun)}/{noun}}}",)
-        )
+        return (f"with {{#{in_singular(noun)}/{noun}}}",)
     return (f"with {noun} {{}}", f"with the {noun} {{}}")
 
 
@@ -193,7 +192,7 @@ def _special(words: str, kind: Type, verb: str, subject: str) -> tuple[str, ...]
         return ("in the {}",)
     if kind is AIRPORT:
         return ("at {}",) if re.fullmatch(r"airport(?: code)?", words) else ()
-    if kind.question in PLACES:
+    if kind.question in PLACES and kind is not COUNTRY_CODE:
         return (
             ("in {}",) if re.fullmatch(r"(?:city|town|country|location|place|where)(?: name)?", words) else ()
         )
@@ -222,6 +221,8 @@ def _special(words: str, kind: Type, verb: str, subject: str) -> tuple[str, ...]
 
 _WHEN: tuple[tuple[str, str], ...] = (
     (r"as of", "as of {}"),
+    (r"not before", "not before {}"),
+    (r"not after", "not after {}"),
     (r"since(?: date)?|(?:date )?since", "since {}"),
     (r"after|after date", "after {}"),
     (r"before|before date", "before {}"),
@@ -235,8 +236,10 @@ _WHEN: tuple[tuple[str, str], ...] = (
     (r"return date", "returning {@}"),
     (r"opens? (?:on|at)|opening date", "opening {@}"),
     (r"closes? (?:on|at)|closing date", "closing {@}"),
-    (r"(?:valid|active|effective) (?:from|since)", "valid from {}"),
-    (r"(?:valid|active|effective) (?:to|until|till)", "valid until {}"),
+    (r"effective (?:from|since|date)", "effective from {}"),
+    (r"effective (?:to|until|till)", "effective until {}"),
+    (r"(?:valid|active) (?:from|since)", "valid from {}"),
+    (r"(?:valid|active) (?:to|until|till)", "valid until {}"),
     (r"(?:starts?|from|begin|begins)(?: date| day| on| at| time)?|date from", "starting {@}"),
     (r"(?:ends?|to|finish)(?: date| day| on| at| time)?|date to", "until {}"),
 )
@@ -255,7 +258,7 @@ def _when(words: str, verb: str) -> tuple[str, ...]:
     if verb in LOOKING and (on := re.fullmatch(rf"{done} (?:on|at|date)", words)):
         return (f"{on[1]} {{@}}",)
     if re.fullmatch(
-        r"date|day|on|when|date ?time|(?:event|reservation|booking|appointment|travel|meeting|visit) date",
+        r"date|day|on|at|when|date ?time|(?:event|reservation|booking|appointment|travel|meeting|visit) date",
         words,
     ):
         return ("{@}",)

@@ -96,7 +96,16 @@ def owner_of(tool: Tool) -> str:
     for cut in ("by", "for", "from", "with", "in", "to", "of"):
         if cut in rest[1:]:
             rest = rest[: rest.index(cut)]
-    return stem(rest[-1]) if rest else ""
+    owner = stem(rest[-1]) if rest else ""
+    told = headline(tool)[1]
+    if not owner or owner not in {stem(w) for w in re.findall(r"[^\W_]+", told.lower())}:
+        # "changeQuota" of "the observing time of a user": whose it is
+        whose = re.search(
+            r"(?:^| of | for )(?:an?|the) ([a-z]+)(?='s | (?:and|to|in|on|from|at|for|by|with|into)\b|$)",
+            told,
+        )
+        return stem(whose[1]) if whose else owner
+    return owner
 
 
 _DETERMINED = re.compile(
@@ -343,6 +352,9 @@ _THE = lex.word_set("""
 
 
 def _with_article(verb: str, noun: str) -> str:
+    first = noun.split()[0]
+    if noun.endswith(("ed", "en")) and plural(first):  # "hours worked"
+        return noun
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):
         return noun
     if verb in _ONE and noun.split()[-1] not in _MASS:

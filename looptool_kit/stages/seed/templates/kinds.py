@@ -170,6 +170,22 @@ IBAN = text(
     "number of a bank account",
     lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
 )
+SCENE = text(
+    "scene",
+    "what a picture shows",
+    lambda r: (
+        f"{r.choice(('A red bicycle', 'Two people', 'A small dog', 'A wooden table', 'An old boat', 'A white van'))} "
+        f"{r.choice(('in front of a wall', 'beside a river', 'in a garden', 'under a tree', 'at a market', 'on a beach'))}"
+    ),
+    say=quoted,
+)
+MONTH = text(
+    "month",
+    "a month of a year",
+    lambda r: f"{r.randint(2023, 2025)}-{r.randint(1, 12):02d}",
+    question="Which month?",
+    words=("month",),
+)
 WEEKDAY = pool(
     "weekday",
     "day of the week",
@@ -240,6 +256,7 @@ STATED: tuple[tuple[str, Type], ...] = (
         with_seconds(DATETIME),
     ),
     (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
+    (r"yyyy-mm(?!-)", MONTH),
     (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
     (r"hh:mm:ss", with_seconds(TIME)),
     (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),

@@ -254,6 +254,15 @@ NOTE = text(
     ),
     say=quoted,
 )
+DETAILS = text(
+    "details",
+    "what a thing is about",
+    lambda r: (
+        f"{r.choice(('Requested by', 'Prepared for', 'Suggested by', 'Meant for', 'Discussed with'))} {one(r, FIRST)}"
+        + r.choice(("", " in March", " last week", " in spring", ", to be reviewed"))
+    ),
+    say=quoted,
+)
 SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
 TEAM = text(
     "team",

@@ -55,7 +55,6 @@ _QUANTITY = {
     "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
 }  # fmt: skip
 """A parameter that is called by its unit alone -> what it is."""
-_IN_FORCE = ("valid", "active", "effective")
 _ENDS = ({"from": "source ", "to": "target "}, {"from": "start ", "to": "end "})
 """What `from_...` and `to_...` begin with in words: of anything, and of days and times."""
 _OF_VERB = {
@@ -95,6 +94,12 @@ def is_noun(noun: str) -> bool:
     )
 
 
+_NO_NOUNS = lex.word_set("""
+    maximum minimum extra additional more total remaining elapsed past last next first estimated average expected
+    new old overdue free working number daily weekly
+    """)
+
+
 def label_of(words: str, description: str, kind: Type, owner: str) -> str:
     """What a parameter is called; of a number, without the unit that its value is said with.
 
@@ -104,7 +109,7 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
     noun = noun_of(words, kind, owner)
     if kind.name == "number" and noun not in lex.UNITS:
         bare = UNIT_WORDS.sub("", noun)
-        noun = bare if bare not in ("maximum", "minimum") else noun
+        noun = noun if bare in _NO_NOUNS else bare
     if "enum" in kind.schema and all(isinstance(v, int) for v in kind.schema["enum"]):
         noun = UNIT_WORDS.sub("", noun)
     if kind.name == "number" and re.search(r"\w \w$", noun) and noun[-1] in LETTER_UNITS:
@@ -160,6 +165,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     )
     if kind is CURRENCY and words in ("from", "to", "from currency", "to currency"):
         return "source currency" if words.startswith("from") else "target currency"
+    if words == "what" and kind.name == "fault":
+        return "problem"
     if words in _LONE[sort]:
         noun = _LONE[sort][words]
         return noun.replace("date", "time") if timed else noun
@@ -181,15 +188,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     )
     if noun == "best before":
         return "best-before date"
-    ends = r"minimum|maximum|from|to" if kind.name == "number" else r"from|to|since|until|after|before"
-    bound = re.fullmatch(rf"(.+) ({ends})", noun) if sort == "day" or kind.name == "number" else None
-    if bound and not re.search(r"(?:ed|ing|sent|paid|sold|lost|found|best)$", bound[1]):
-        first = bound[2] in ("from", "since", "after", "minimum")
-        if bound[1] in _IN_FORCE:
-            return f"{'start' if first else 'end'} of validity"
-        dated = re.search(r"year|date|day|time|month|created|updated", bound[1])
-        which = ("earliest", "latest") if dated else ("minimum", "maximum")
-        noun = f"{which[not first]} {bound[1]}"
+    if kind.name == "number" and (bound := re.fullmatch(r"(.+) (minimum|maximum)", noun)):
+        noun = f"{bound[2]} {bound[1]}"  # "price_min"
     return acronyms(noun or words)
 
 

@@ -15,6 +15,8 @@ from looptool_kit.world.numbers import in_words, is_int, is_number
 
 _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\bpage( number)?$", (2, 30)),
+    (r"\bparty size$", (2, 9)),
+    (r"\btip$", (1, 30)),
     (r"\b(?:odometer|mileage)\b", (5000, 180_000)),
     (r"\bport$", (1024, 9999)),
     (r"\byear\b", (1985, 2025)),
@@ -32,6 +34,7 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(radius|distance)\b", (2, 60)),
     (r"\b(weight)\b", (2, 90)),
     (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),
+    (r"\bprice$", (4, 180)),
     (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
     (r"\b(duration|minutes|mins)\b", (10, 180)),
     (r"\b(seconds|secs|timeout)\b", (5, 90)),
@@ -49,7 +52,8 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 
 
 _BY_UNIT: tuple[tuple[str, tuple[float, float]], ...] = (
-    (r"\b(?:weight|mass|dose) g$", (50, 900)),
+    (r"\b(?:weight|mass|dose) g\b", (50, 900)),
+    (r"\bheight cm\b", (150, 195)),
     (r"\b(?:grams|milliliters|millilitres|ml|mg|milligrams)\b", (50, 900)),
 )
 """Of small units a person needs many."""
@@ -57,6 +61,10 @@ _IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECAS
 """"Number of the gate": it names one, and counts nothing."""
 
 
+_PRICED = re.compile(
+    r"\b(?:price|cost|amount|total|fee|fare|tip|balance|budget|salary|payment|deposit|fine)$"
+)
+"""What has cents, or none."""
 _COUNTED = re.compile(
     r"\b(?:quantity|qty|count|copies|pieces|guests|people|persons|adults|children|passengers|tickets|seats|rooms|units)$"
 )
@@ -119,7 +127,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
         4
         if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
         else 2
-        if b <= 2 or is_money(words, description)
+        if b <= 2 or is_money(words, description) or _PRICED.search(words)
         else 1
     )
 
@@ -143,8 +151,8 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
 def _range(
     words: str, description: str, schema: Mapping[str, Any], low: float | None, high: float | None
 ) -> tuple[float, float]:
-    usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}")), None)
-    if is_money(words, description):
+    usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}".strip())), None)
+    if is_money(words, description) and not re.search(r"\btip$", words):
         usual = (20, 900)
     usual = (
         usual
@@ -181,7 +189,10 @@ def _spoken(make: Callable[[Random], Any], many: int, words: str, description: s
             if unit in lex.MONEY and isinstance(v, float)
             else str(v)
         )
-        spoken = [in_words(v)] if isinstance(v, int) and 2 <= v <= 12 else []
+        counts = (
+            bool(unit) and unit not in lex.MONEY or words in lex.KEEP_COUNT or bool(_COUNTED.search(words))
+        )
+        spoken = [in_words(v)] if counts and isinstance(v, int) and 2 <= v <= 12 else []
         if unit in lex.MONEY:
             return [Surface(f"{unit}{plain}"), Surface(f"{plain} {lex.MONEY[unit]}")]
         if unit == "%":

@@ -21,7 +21,7 @@ from looptool_kit.world.spec import Param, Spec, slots
 
 _FIRST = re.compile(
     r"(?:matching|to|from|for|on|at|by|in|until|since|after|before|born|due|starting|ending|leaving|arriving|called"
-    r"|named|titled|valid|opening|closing|within|over|moved|checking|returning|as of|\w+ed)\b|\{@\}"
+    r"|named|titled|valid|effective|not before|not after|opening|closing|within|over|moved|checking|returning|as of|\w+ed)\b|\{@\}"
 )
 _WITH_ANOTHER = lex.word_set("""
     associate combine compare connect exchange fill link match merge pair replace share swap sync synchronise
@@ -46,7 +46,7 @@ def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False
     scene.used.append(phrase)
     body, _ = g.render(phrase, spec, args, scene)
     rest = [p for p in spec.params if p.name in args and p.name not in slots(phrase) and p.name != skip]
-    flags = [p for p in rest if _is_clause(p, args, scene)]
+    flags = [p for p in rest if _is_clause(p, args, scene, spec.description.split(" ")[0])]
     details = [p for p in rest if p.also and p not in flags]
     first, last, tails, wishes = list[str](), list[str](), list[str](), list[str]()
     for p in (p for p in rest if p not in flags and p not in details):
@@ -69,9 +69,16 @@ def say(spec: Spec, args: dict[str, Any], scene: Scene, *, only_do: bool = False
     return Said(form, body, " ".join(f"{g.capital(t)}." for t in tails), ())
 
 
-def _is_clause(p: Param, args: dict[str, Any], scene: Scene) -> bool:
-    """Whether it is true or false, and its description says so in a clause."""
-    return p.type.name == "boolean" and any(s.adverb for s in p.type.say(args[p.name], scene.today))
+def _is_clause(p: Param, args: dict[str, Any], scene: Scene, verb: str) -> bool:
+    """Whether it is true or false, and its description says so in a clause.
+
+    A statement ("the queen was seen") tells of something that is made or noted; of what is looked up it
+    does not say what is wanted.
+    """
+    if p.type.name != "boolean":
+        return False
+    clauses = [s.adverb for s in p.type.say(args[p.name], scene.today) if s.adverb]
+    return bool(clauses) and (verb in MAKING or not clauses[0].startswith(", and "))
 
 
 def _phrase(spec: Spec, names: set[str], scene: Scene, only_do: bool, skip: str) -> tuple[str, str]:

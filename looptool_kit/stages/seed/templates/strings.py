@@ -13,7 +13,7 @@ from looptool_kit.stages.seed.templates import kinds, things
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
-from looptool_kit.text.words import tokens
+from looptool_kit.text.words import stem, tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Surface, Type, quoted, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
@@ -62,10 +62,11 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
 
 
 _DONE = re.compile(
-    r"\b(?:created|updated|modified|changed|since|as of|issued|purchased?|recorded|observed|statement|posted"
-    r"|paid|sold|received|joined|hired|founded|installed|invoiced?|completed|inspected|reported|occurred"
-    r"|happened|incident|measured|taken|logged|last|opened|died|lost|found|acquired|served|worked|brewed|visited"
-    r"|harvested|caught|baked|collected|delivered|filed|seen|finished|closed on|noticed|infected|admitted)\b"
+    r"\b(?:created|updated|modified|changed|since|issued|purchased?|recorded|observed|posted|paid|sold|received|joined"
+    r"|hired|founded|installed|invoiced|completed|inspected|reported|occurred|happened|measured|taken|logged|died"
+    r"|acquired|brewed|visited|harvested|caught|baked|collected|filed|seen|noticed|infected|found|lost|uploaded"
+    r"|submitted|registered|first registered|discovered|built|spent|ridden|last (?:visit|seen|service|login|update))\b"
+    r"|^as of$|^arrived$"
 )
 _TO_COME = re.compile(
     r"\b(?:availab\w+|forecast\w*|upcoming|future|slots?|book\w*|reserv\w+|schedul\w+|calendar|events?|flights?"
@@ -83,14 +84,32 @@ _LOOKING_BACK = re.compile(
 
 
 def is_over(words: str, description: str, context: str) -> bool:
-    """Whether a date is one of the past: by its name, or since the tool looks back or keeps records."""
+    """Whether a date is one of the past.
+
+    By its name, since the tool keeps records, or since it begins or ends a range of what is looked up.
+    """
     told = f"{words} {description.lower()}"
     if re.search(r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told):
         return False
     if _DONE.search(words):
         return True
-    back = _LOGGING.search(context) or _LOOKING_BACK.search(context)
-    return bool(back) and not _TO_COME.search(f"{context} {told}")
+    if _TO_COME.search(f"{context} {told}"):
+        return False
+    ranged = re.fullmatch(
+        r"(?:from|to|since|until|start|end|after|before|begin)(?: (?:date|day|time))?|(?:date|day) (?:from|to)",
+        words,
+    )
+    return bool(
+        _LOGGING.search(context)
+        or _LOOKING_BACK.search(context)
+        or re.search(r"\bhistor(?:y|ical)\b", told)
+        or (ranged and _READS.search(context))
+    )
+
+
+_READS = re.compile(
+    r"\b(?:list|get|search|find|show|export|summari[sz]e|reports?|fetch|retrieve|returns?|count|query|pull|read)\b"
+)
 
 
 def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
@@ -151,6 +170,16 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         return lex.NAME
     if (thing := things.kind_of(words)) is not None and not examples:
         return thing
+    if words in ("name", "full name") and re.search(
+        rf"\b(?:{'|'.join(_PEOPLE)})\b", re.sub(r"[^a-z ]", " ", description.lower())
+    ):
+        return wt.PERSON
+    if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
+        r"\b(?:dish(?:es)?|drinks?|meals?|menu|food|restaurant)\b", f"{told} {context}"
+    ):
+        return wt.DISH
+    if re.fullmatch(r"alt(?:ernative)? text|image description|(?:photo )?caption", words):
+        return kinds.SCENE
     if words == "description" and re.fullmatch(
         r"(?:line |order )?(?:lines?|items?|positions?|products?|goods)", owner
     ):
@@ -175,18 +204,36 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     if kind is None and things.has_names(words):
         kind = lex.NAME
     kind = kind or UNKNOWN
+    if (
+        kind is wt.PRODUCT
+        and not re.search(r"product|goods", words)
+        and not _SHOPS.search(f"{told} {context}")
+    ):
+        kind = UNKNOWN
+    if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
+        kind = lex.NAME
     if kind is wt.MESSAGE and not re.search(
         r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+|tell|translat\w+"
         r"|broadcast|publish|remind\w*|greet\w*|card)\b",
         f"{context} {told}",
     ):
         kind = lex.NOTE
+    if kind in (lex.QUERY, lex.KEYWORD) and (about := _subject_of(context)):
+        return replace(about, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
+    if kind is lex.NOTE and words in ("description", "summary", "details"):
+        kind = _subject_of(context) or lex.DETAILS
     if kind is lex.QUERY and not re.search(
         r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b",
         context,
     ):
         kind = lex.SUBJECT_QUERY
     return kind if not examples or _looks_like(kind, examples) else _one_of(examples)
+
+
+def _subject_of(context: str) -> Type | None:
+    """The kind of thing that a tool's name or description speaks of: "search the tool library"."""
+    found = (things.kind_of(w) or things.kind_of(stem(w)) for w in re.findall(r"[a-z]+", context))
+    return next((kind for kind in found if kind is not None), None)
 
 
 def _one_of(examples: list[str]) -> Type:
@@ -226,6 +273,17 @@ _SAYS_NOTHING = (
     "args",
     "input",
 )
+_SHOPS = re.compile(
+    r"\b(?:shops?|shopping|stores?|carts?|baskets?|inventory|stock|warehouses?|buy|sell|products?|purchases?|prices?"
+    r"|retail|invoices?|quotes?|suppliers?|catalog\w*|sku|lost|packages?|parcels?|rent|lend|auctions?|checkout)\b"
+)
+"""Tools in which an item is something from a shop; in others nobody knows."""
+_AGENDA = re.compile(
+    r"\b(?:meetings?|calendar|appointments?|agenda|issues?|tickets?|tasks?|pages?|articles?|posts?|documents?|reports?"
+    r"|newsletters?|milestones?|projects?|notes?|e-?mails?|messages?|presentations?|calls?|sessions?|workshops?"
+    r"|interviews?|wiki|threads?|topics?|cards?|reminders?|events?)\b"
+)
+"""Tools whose titles are those of an office."""
 _PEOPLE = lex.word_set("""
     addressee applicant attendee author buyer client contact customer driver employee guest guardian instructor
     member owner participant passenger patient payer payee person player receiver recipient reporter sender

@@ -155,11 +155,11 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
 
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir)",
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last)",
     re.IGNORECASE,
 )
 

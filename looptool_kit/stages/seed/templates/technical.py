@@ -15,7 +15,7 @@ _NAMES = re.compile(
     r"(?:\w+ )?api (?:version|key|token)|version header|(?:schema|protocol) version|accept(?: language)?"
     r"|content type|authori[sz]ation|auth(?: token)?|(?:access|bearer|csrf|id|client|security) token"
     r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client (?:id|secret)"
-    r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor"
+    r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor|(?:next|prev|previous) (?:token|key|page|link)|(?:\w+ )?page token"
     r"|etag|if (?:none )?match|nonce|jsonp|callback|signature|mcp session|tenant header"
     r"|page|page (?:number|size|limit|no|index)|(?:items|results|rows)? ?per page|offset|skip|start index"
     r"|starting after|ending before|expand|fields?|search (?:field|in|by)|operator|match (?:mode|type)|embed|include fields|select|filter expression|opt fields|opt pretty|pretty|fields mask|read mask|update mask"
@@ -43,6 +43,16 @@ def is_technical(name: str, schema: Any) -> bool:
     return bool(named or _ABOUT.search(description))
 
 
+def is_of_the_tool(name: str, tool: Tool) -> bool:
+    """Whether a required ID is of what the tool is about: `request_id` of "Approve a leave request"."""
+    owner = re.fullmatch(r"(request|session|client|span) id", words_of(name))
+    return (
+        bool(owner)
+        and name in tool.required
+        and re.search(rf"\b{owner[1]}\b", tool.description.lower()) is not None
+    )
+
+
 def refuse_unsaid(name: str, schema: Mapping[str, Any]) -> None:
     """Raise `Unusable` for a value that no person says.
 
@@ -65,7 +75,7 @@ def constants(tool: Tool) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in tool.required:
         schema = tool.properties.get(name)
-        if not is_technical(name, schema):
+        if not is_technical(name, schema) or is_of_the_tool(name, tool):
             continue
         schema = schema if isinstance(schema, Mapping) else {}
         choices = schema.get("enum")

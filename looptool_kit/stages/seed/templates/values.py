@@ -287,7 +287,7 @@ def _record(
             noun = "" if nouns[key] in lex.UNITS else f"{nouns[key]} "
             bits.append(f"{noun}{ways[min(at, len(ways) - 1)]}")
     if title is None:
-        return joined(bits)
+        return ", ".join(bits)
     text = parts[title].say(value[title], today)[0].text
     return f"{text} ({', '.join(bits)})" if bits else text
 
@@ -343,8 +343,4 @@ def _listed(value: Sequence[Any], each: Type, today: date, at: int) -> str:
         bits.append(ways[min(at, len(ways) - 1)])
     if len(bits) == 1 or not isinstance(each, Group | Many):
         return joined(bits)
-    if any(" and " in b for b in bits):
-        bits = [
-            f"{mark}: {b}" for mark, b in zip(("first", "second", "third", *["next"] * 8), bits, strict=False)
-        ]
-    return "; ".join(bits[:-1]) + f"; and {bits[-1]}"
+    return "; ".join(bits)

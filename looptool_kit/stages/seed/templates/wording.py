@@ -30,7 +30,7 @@ from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
 from looptool_kit.stages.seed.templates.numbers import is_number_of
 from looptool_kit.stages.seed.templates.strings import UNKNOWN
-from looptool_kit.stages.seed.templates.technical import constants, is_technical
+from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world import types as wt
@@ -95,7 +95,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
-        if is_technical(name, schema):
+        if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
             kind = type_of(name, schema, owner_of(tool), context)
@@ -140,22 +140,29 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         words_of(name), description, kind, owner_of(tool), verb, subject_words
     )
     settable = kind.name == "number" or "enum" in kind.schema
-    alone = verb == "set" and kind.name == "number" and _only_number(tool)
+    alone = verb in _TO_A_VALUE and kind.name == "number" and _only_number(tool)
     noun = also[0].removesuffix(": {}") if also else ""
     own = [set(stems(n)) - STOP for n in (name, noun)]
-    named = (
-        verb in ("set", "change", "adjust")
-        and settable
-        and any(n and n <= set(stems(subject_words)) for n in own)
-    )
+    named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(subject_words)) for n in own)
     if needed and (alone or named):
         clauses, also = ("to {}",), ()
-    elif changes(tool) and verb not in ("set", "move") and not needed and kind.name != "boolean":
+    elif changes(tool) and verb not in ("set", "move") and not needed and not _beside(name, kind):
         noun = noun or label_of(words_of(name), description, kind, owner_of(tool))
         noun = noun if noun.startswith("new ") else f"new {noun}"
         clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
+
+
+_TO_A_VALUE = ("set", "change", "adjust", "update")
+"""Verbs that give something a value."""
+
+
+def _beside(name: str, kind: Type) -> bool:
+    """Whether a parameter is none of the new values of what is changed: a flag, a remark."""
+    return kind.name == "boolean" or bool(
+        re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
+    )
 
 
 def _only_number(tool: Tool) -> bool:
