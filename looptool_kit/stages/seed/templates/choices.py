@@ -32,7 +32,7 @@ _DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name
 _SHORT_NAMES = {w[:3].lower(): w for w in (*calendar.day_name, *calendar.month_name) if w}
 
 
-def choice(values: list[Any], name: str) -> Type:
+def choice(values: list[Any], name: str, description: str = "") -> Type:
     """One of some values."""
     if not values:
         raise Unusable(f"{name} has no value to choose")
@@ -42,7 +42,10 @@ def choice(values: list[Any], name: str) -> Type:
         else said(values[0])
     )
     noun = words_of(name)
-    unit = unit_of(noun, "")
+    unit = unit_of(noun, description)
+    bare = description.strip(". ").lower()
+    if not unit and bare in lex.UNITS and all(map(is_number, values)):
+        unit = lex.UNITS[bare]  # described as "minutes" alone
 
     short = {str(v).lower() for v in values} <= _SHORT_NAMES.keys()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.kinds import ROOM
+from looptool_kit.stages.seed.templates.kinds import COUNTRY_CODE, ROOM
 from looptool_kit.stages.seed.templates.names import unit_of
 from looptool_kit.stages.seed.templates.nouns import (
     DAYS,
@@ -251,7 +251,7 @@ _BOUNDS = {"from": "since", "to": "until"}
 def _when(words: str, verb: str) -> tuple[str, ...]:
     for pattern, clause in _WHEN:
         if re.fullmatch(pattern, words):
-            return (clause,)
+            return ("from {}",) if clause == "starting {@}" and verb in LOOKING else (clause,)
     done = r"(\w+ed|\w+ing|sent|paid|sold|lost|found|taken|given|made)"
     if verb in LOOKING and (bound := re.fullmatch(rf"{done} (since|after|before|until|from|to)", words)):
         return (f"{bound[1]} {_BOUNDS.get(bound[2], bound[2])} {{}}",)
@@ -272,15 +272,14 @@ def _clock(words: str) -> tuple[str, ...]:
         return ("starting {@}", "from {}")
     if re.fullmatch(r"(?:end|until|to)s?(?: time| at)?", words):
         return ("until {}",)
-    return ("{@}",) if re.fullmatch(r"(?:time|at|time of day|(?:\w+ )?time)", words) else ()
+    when = r"(?:time|at|time of day|(?:appointment|meeting|event|reservation|booking|pickup|call|class) time)"
+    return ("{@}",) if re.fullmatch(when, words) else ()
 
 
 def _amount(words: str, description: str, noun: str, verb: str) -> tuple[str, ...]:
     unit = unit_of(words, description)
-    if re.fullmatch(r"\w+ed for", words):
-        return (f"{words} {{}}",)
-    if words == "sold for" or words == "bought for":
-        return (f"{words} {{}}",) if words not in description else ("for {}",)
+    if re.fullmatch(r"(?:sold|bought|\w+ed) for", words):
+        return ("for {}",)
     if is_limit(words):
         return ("limited to {} results", "with at most {} results") if verb in LOOKING else ()
     told = f"{words} {description.lower()}"

@@ -98,6 +98,8 @@ def owner_of(tool: Tool) -> str:
             rest = rest[: rest.index(cut)]
     owner = stem(rest[-1]) if rest else ""
     told = headline(tool)[1]
+    if headline(tool)[0] in ("add", "attach", "append") and (to := re.search(r" to an? ([a-z]+)$", told)):
+        return stem(to[1])  # what something is added to has the ID
     if not owner or owner not in {stem(w) for w in re.findall(r"[^\W_]+", told.lower())}:
         # "changeQuota" of "the observing time of a user": whose it is
         whose = re.search(
@@ -259,7 +261,7 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
     r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
-    r"\w+(?: \w+)?(?: (?:in|on|at|for) (?:an?|the) \w+)?(?:$|,))"
+    r"[^,]{1,40}(?:$|,))"
     r"| or (?:for|in|of|from|on|at) "
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"

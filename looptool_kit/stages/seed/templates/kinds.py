@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from random import Random
 
 from looptool_kit.stages.seed.templates import lexicon as lex
@@ -186,6 +186,37 @@ MONTH = text(
     question="Which month?",
     words=("month",),
 )
+DEPARTMENT = pool(
+    "department",
+    "part of a company",
+    listed(
+        "sales|marketing|finance|support|legal|logistics|purchasing|production|research|design|training|security"
+        "|facilities|quality|communications|payroll"
+    ),
+)
+STREET = text(
+    "street", "a street without a number", lambda r: str(wt.ADDRESS.draw(r, date.min)).split(" ", 1)[1]
+)
+SMALL_NUMBER = text("number", "number of a place", lambda r: str(r.randint(1, 180)), splits=False)
+FLIGHT = text(
+    "flight",
+    "number of a flight",
+    lambda r: f"{r.choice(('LH', 'KL', 'AF', 'IB', 'SK'))}{r.randint(100, 2999)}",
+)
+ROOM_NUMBER = text(
+    "room number", "a room of a building", lambda r: f"{r.choice('ABCDE')}{r.randint(101, 420)}"
+)
+ELAPSED = text(
+    "elapsed time",
+    "how long it took",
+    lambda r: f"{r.randint(0, 4):02d}:{r.randint(10, 59)}:{r.randint(10, 59)}",
+)
+INITIALS = text(
+    "initials",
+    "first letters of a name",
+    lambda r: r.choice("ABCDEFGHJKLM") + r.choice("NOPRSTW"),
+    splits=False,
+)
 WEEKDAY = pool(
     "weekday",
     "day of the week",
@@ -220,11 +251,12 @@ FAULT = text(
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
     (r"\biban$", IBAN),
+    (r"^initials$", INITIALS),
     (r"\bisbn(?: 13)?$", ISBN),
     (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
     (r"^vin$|\bvehicle identification number$", VIN),
     (r"\bmac(?: address)?$", MAC),
-    (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
+    (r"\b(?:damage|defect|fault|malfunction|problem)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
@@ -236,6 +268,13 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
     (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
     (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
+    (r"^(?:department|dept)(?: name)?$", DEPARTMENT),
+    (r"\bflight (?:number|no|code)$|^flight$", FLIGHT),
+    (
+        r"\b(?:house|street|table|seat|gate|platform|track|lane|line|stall|bay|locker|apartment|flat|unit|suite|court"
+        r"|desk|berth|dock|pitch|box) (?:number|no|nr)$",
+        SMALL_NUMBER,
+    ),
     (r"^room(?: name)?$", ROOM),
     (r"^app(?:lication)?(?: name)?$", APP),
     (r"\bdomain( name)?s?$", DOMAIN),
@@ -258,6 +297,7 @@ STATED: tuple[tuple[str, Type], ...] = (
     (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
     (r"yyyy-mm(?!-)", MONTH),
     (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
+    (r"\b(?:elapsed|net|duration)\b[^.]*hh:mm:ss", ELAPSED),
     (r"hh:mm:ss", with_seconds(TIME)),
     (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),
     (r"\be-?mail address\b", wt.EMAIL),

@@ -73,40 +73,31 @@ SAME: dict[str, tuple[str, ...]] = {
     for line in """
 get: show me | look up | give me | pull up
 fetch: get | show me | look up | pull up
-read: show me | open
+read: show me
 view: show me | look at | pull up
-show: show me | display
+show: show me
 display: show me
 lookup: look up | find
-list: show me | give me a list of | list out
+list: show me | give me a list of
 search: look for | find
 find: look for | search for
-create: make
 make: create
 insert: add
-delete: remove | get rid of
+delete: remove
 remove: delete
-cancel: call off
 update: change | edit | modify
 modify: change | edit | update
 edit: change | update | modify
 change: update | edit
-book: reserve
-reserve: book
-schedule: set up | arrange
-arrange: set up | organise
-calculate: work out | compute | figure out
-compute: work out | calculate | figure out
+schedule: set up
+calculate: work out | compute
+compute: work out | calculate
 estimate: work out
-check: look up | find out
-start: begin
-stop: end | halt
-pay: settle
+check: find out
 rename: change the name of
-track: follow | keep track of
-generate: make | create | produce
+track: keep track of
+generate: create
 transfer: move
-post: publish
 notify: alert
 """.strip().splitlines()
 }

@@ -66,6 +66,7 @@ _OF_VERB = {
 }  # fmt: skip
 
 
+_BARE_IDS = {"ref": "reference", "no": "number"}
 _LASTING = (
     r"\b(duration|length|time|interval|delay|period|age|walk|drive|ride|travel|prep|cook|boil|rest|break)"
 )
@@ -110,6 +111,8 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
     if kind.name == "number" and noun not in lex.UNITS:
         bare = UNIT_WORDS.sub("", noun)
         noun = noun if bare in _NO_NOUNS else bare
+        if not is_noun(noun) and f" in {words.rsplit(' ', 1)[-1]}" in words:
+            noun = f"{noun} in"  # "expires in: 4 days"
     if "enum" in kind.schema and all(isinstance(v, int) for v in kind.schema["enum"]):
         noun = UNIT_WORDS.sub("", noun)
     if kind.name == "number" and re.search(r"\w \w$", noun) and noun[-1] in LETTER_UNITS:
@@ -158,7 +161,9 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return f"{owner} {'SID' if words == 'sid' else 'ID'}".strip()
     if kind.name == "number" and (things := counted(words)):
         return f"number of {things}"
-    words = re.sub(r"^(?:the|new|is|has|user defined) (?=\w)", "", words)
+    if words in ("ref", "reference", "number", "no", "code") and kind.name in ("id", "code") and owner:
+        return f"{owner} {_BARE_IDS.get(words, words)}"
+    words = re.sub(r"^(?:the|is|has|user defined) (?=\w)", "", words)
     timed = kind.question in (DATETIME.question, TIME.question)
     sort = (
         "day" if kind.question in (*DAYS, TIME.question) else "place" if kind.question in PLACES else "other"

@@ -19,7 +19,8 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\btip$", (1, 30)),
     (r"\b(?:odometer|mileage)\b", (5000, 180_000)),
     (r"\bport$", (1024, 9999)),
-    (r"\byear\b", (1985, 2025)),
+    (r"\byear built$|\bbirth year$|\b(?:built|release|published|publication|model) year$", (1985, 2024)),
+    (r"\byear\b", (2019, 2025)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
     (

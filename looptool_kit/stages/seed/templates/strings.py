@@ -50,6 +50,8 @@ _GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
 """Whose description is a product's, not a task's."""
 
 
+SLUG_NAME = replace(kinds.SLUG, name="name", draw=lambda r, _: kinds.SLUG.draw(r, _).rsplit("-", 1)[0])
+"""Names as software has them: "billing-report"."""
 UNKNOWN = replace(lex.NAME, name="unknown")
 """Of texts of which nothing is known but what they are called: made-up names."""
 
@@ -93,6 +95,10 @@ def is_over(words: str, description: str, context: str) -> bool:
         return False
     if _DONE.search(words):
         return True
+    if (done := re.fullmatch(r"(\w+ed) (?:on|at|since|after|before|date)", words)) and done[1] not in (
+        "needed", "required", "wanted", "desired", "requested", "delivered", "started", "ended",
+    ):  # fmt: skip
+        return True
     if _TO_COME.search(f"{context} {told}"):
         return False
     ranged = re.fullmatch(
@@ -129,7 +135,7 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         return BIRTH_DATE if past else by_format
     choices = _told_choices(description)
     if len(choices) >= 2:
-        return choice(choices, name)
+        return choice(choices, name, description)
     examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
     if (shaped := _like(examples, is_id(words))) is not None:
         return shaped
@@ -143,6 +149,11 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         return lex.USER_NAME
     if (path := kinds.in_a_folder(words, description, context)) is not None:
         return path
+    if (place := next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)) in (
+        kinds.SMALL_NUMBER,
+        kinds.FLIGHT,
+    ) and place is not None:
+        return place
     if is_id(words) and not examples:
         return _identifier(words, owner)
     if (in_context := _by_context(words, context)) is not None:
@@ -170,7 +181,7 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         return lex.NAME
     if (thing := things.kind_of(words)) is not None and not examples:
         return thing
-    if words in ("name", "full name") and re.search(
+    if words.endswith("name") and re.search(
         rf"\b(?:{'|'.join(_PEOPLE)})\b", re.sub(r"[^a-z ]", " ", description.lower())
     ):
         return wt.PERSON
@@ -188,7 +199,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
-        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
+        prose = _INSTANCES.split(description.lower())[0]  # without its examples
+        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, prose)), None) or kind
     if kind is wt.TASK and words.endswith("description") and _GOODS.search(context):
         return wt.PRODUCT
     if is_id(words) or (kind is None and _CODES.search(words)):
@@ -201,8 +213,16 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
         return _one_of(examples)
+    if kind is kinds.ROOM and not re.search(
+        r"\b(?:lights?|lamps?|thermostat|vacuum\w*|heating|speakers?|temperature|devices?|home|blinds?|curtains?|scenes?"
+        r"|air conditioning|house|clean)\b",
+        f"{context} {told}",
+    ):
+        kind = kinds.ROOM_NUMBER
+    if (kind is lex.TEAM and "categor" in words) or (kind is wt.CITY and re.search(r"region|area", words)):
+        kind = None
     if kind is None and things.has_names(words):
-        kind = lex.NAME
+        kind = SLUG_NAME if things.is_of_software(words) else lex.NAME
     kind = kind or UNKNOWN
     if (
         kind is wt.PRODUCT
@@ -285,7 +305,7 @@ _AGENDA = re.compile(
 )
 """Tools whose titles are those of an office."""
 _PEOPLE = lex.word_set("""
-    addressee applicant attendee author buyer client contact customer driver employee guest guardian instructor
+    addressee address applicant attendee author buyer client contact customer driver employee guest guardian instructor
     member owner participant passenger patient payer payee person player receiver recipient reporter sender
     speaker student subscriber supervisor teacher technician tenant user visitor volunteer witness worker
     """)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
@@ -19,7 +19,7 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
-from looptool_kit.stages.seed.templates.kinds import SLUG
+from looptool_kit.stages.seed.templates.kinds import SLUG, STREET
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
@@ -30,6 +30,7 @@ from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
+from looptool_kit.world.types import ADDRESS
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +91,7 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     if "const" in schema:
         return choice([schema["const"]], name)
     if isinstance(schema.get("enum"), list):
-        return choice([v for v in schema["enum"] if v is not None and v != ""], name)
+        return choice([v for v in schema["enum"] if v is not None and v != ""], name, description)
     kind = _json_kind(schema)
     refuse_unsaid(name, schema)
     schema = with_stated(schema, kind)
@@ -216,6 +217,12 @@ def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
 # -------------------------------------------------------- objects and arrays
 
 
+def without_number(name: str, kind: Type, beside: Iterable[str]) -> Type:
+    """A street's type: its number is left out where another parameter is for it."""
+    numbered = any(re.fullmatch(r"(?:house|street|building) ?(?:number|no|nr)", words_of(n)) for n in beside)
+    return STREET if kind is ADDRESS and numbered and words_of(name).startswith("street") else kind
+
+
 def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     properties = schema.get("properties") or {}
     needed = frozenset(schema.get("required") or ())
@@ -223,6 +230,7 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     for key, inner in properties.items():
         try:
             part = type_of(key, inner, words_of(name), context)
+            part = without_number(key, part, properties)
             if part is UNKNOWN:
                 raise Unusable("nothing tells what a person says for it")
             parts[key] = part

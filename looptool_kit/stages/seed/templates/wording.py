@@ -29,9 +29,9 @@ from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
 from looptool_kit.stages.seed.templates.numbers import is_number_of
-from looptool_kit.stages.seed.templates.strings import UNKNOWN
+from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
-from looptool_kit.stages.seed.templates.values import Group, Many, type_of
+from looptool_kit.stages.seed.templates.values import Group, Many, type_of, without_number
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
@@ -95,10 +95,12 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
+        if name not in tool.required and _of_one_choice(name, tool):
+            continue
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
-            kind = type_of(name, schema, owner_of(tool), context)
+            kind = without_number(name, type_of(name, schema, owner_of(tool), context), tool.properties)
             if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
                 raise Unusable(
                     f"nothing tells what a person says for {name}: give it choices, or examples in its description"
@@ -118,6 +120,18 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         verbs,
         fixed,
     )
+
+
+def _of_one_choice(name: str, tool: Tool) -> bool:
+    """Whether it goes with one value of another parameter alone: `lost_reason` with the stage "lost"."""
+    first = words_of(name).split()[:1]
+    choices = {
+        said(v)
+        for n, s in tool.properties.items()
+        if n != name and isinstance(s, dict)
+        for v in s.get("enum") or ()
+    }
+    return bool(first) and first[0] in choices and first[0] != words_of(name)
 
 
 _OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
@@ -140,10 +154,13 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         words_of(name), description, kind, owner_of(tool), verb, subject_words
     )
     settable = kind.name == "number" or "enum" in kind.schema
-    alone = verb in _TO_A_VALUE and kind.name == "number" and _only_number(tool)
+    bound = re.match(r"(?:from|to|start|end|min|max|since|until)\b", words_of(name))
+    alone = verb in _TO_A_VALUE and kind.name == "number" and _only_number(tool) and not bound
     noun = also[0].removesuffix(": {}") if also else ""
     own = [set(stems(n)) - STOP for n in (name, noun)]
-    named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(subject_words)) for n in own)
+    attribute, _, whose = subject_words.partition(" of ")
+    settable = settable or bool(whose)
+    named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(attribute)) for n in own)
     if needed and (alone or named):
         clauses, also = ("to {}",), ()
     elif changes(tool) and verb not in ("set", "move") and not needed and not _beside(name, kind):
@@ -302,12 +319,17 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
             continue
+        if verb in _TO_A_VALUE and not match.start() and " of " in outside:
+            continue  # "change the image of a deployment": the image is what it is changed to
         before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
         if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(PREPOSITION, before):
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and (p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or noun in _ANY) and not p.optional:
+        goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH)
+        if goods and re.search(rf"\w \w+ {re.escape(noun)}", match[0]):
+            return None  # "report a lost item"
+        if not before and (goods or noun in _ANY) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type.question in _MOMENTS and before not in ("for", "on", "at"):
             continue
@@ -348,7 +370,7 @@ def _lead(p: Param, noun: str, found: str, *, bare: bool) -> str:
 _MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 _ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
-_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, wt.TITLE, WORK, APP)
+_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, SLUG_NAME, wt.TITLE, WORK, APP)
 
 
 _PEOPLE = lex.word_set("""
