@@ -140,7 +140,8 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 f"and don't {first}{rest}",
             )
         match = re.match(
-            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|were|can be|should be|must be|must|should|has|have)\b(.+)",
+            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|were|can be|should be|must be|must|should|has"
+            r"|have)\b(.+)",
             clause,
             re.IGNORECASE,
         )

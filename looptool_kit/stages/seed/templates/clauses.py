@@ -26,6 +26,7 @@ from looptool_kit.text.words import stems
 from looptool_kit.world.types import (
     AIRPORT,
     CURRENCY,
+    DATE,
     EMAIL,
     LANGUAGE,
     MESSAGE,
@@ -74,6 +75,8 @@ def wordings(words: str, description: str, kind: Type, owner: str, verb: str, su
     )
     also = () if prose else (f"{noun}: {{}}",)
     question = _question(words, description, kind, noun)
+    if "date" in question.lower():
+        noun = f"{noun} date"
     hints = [w for w in (noun, *noun.split()) if len(w) > 2 and w not in ("the", "for")] + [
         w for w in kind.words if w in question.lower()
     ]
@@ -95,6 +98,8 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
         return f"How many {unit_of(words, '')}s?"
     if kind.name == "number" and (counted(words) or plural(noun)) and not unit_of(words, description):
         return f"How many {counted(words) or noun}?"
+    if not is_noun(noun) and kind.question in DAYS:
+        return "Which date?" if kind.question == DATE.question else "What date and time?"
     if plural(noun):
         return f"Which {noun}?"
     if kind.name in ("code", "name") and not re.search(r"name|code|number|key|token", noun):

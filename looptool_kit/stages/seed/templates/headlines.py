@@ -100,6 +100,8 @@ def owner_of(tool: Tool) -> str:
     told = headline(tool)[1]
     if headline(tool)[0] in ("add", "attach", "append") and (to := re.search(r" to an? ([a-z]+)$", told)):
         return stem(to[1])  # what something is added to has the ID
+    if of := re.search(r"^(?:the|an?) [\w ]+ of an? ([a-z]+)\b(?! of)", told):
+        return stem(of[1])  # "the delay of a sailing"
     if not owner or owner not in {stem(w) for w in re.findall(r"[^\W_]+", told.lower())}:
         # "changeQuota" of "the observing time of a user": whose it is
         whose = re.search(
@@ -358,6 +360,8 @@ def _with_article(verb: str, noun: str) -> str:
     if noun.endswith(("ed", "en")) and plural(first):  # "hours worked"
         return noun
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):
+        return noun
+    if verb in _ONE | {"send", "move"} and noun.split()[0] in _MASS:
         return noun
     if verb in _ONE and noun.split()[-1] not in _MASS:
         return f"a{'n' if noun[0] in 'aeiou' or noun == 'sms' else ''} {noun}"

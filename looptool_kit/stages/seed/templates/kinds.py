@@ -11,7 +11,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
 from looptool_kit.world.moments import DATE, DATETIME, TIME
-from looptool_kit.world.pools import COMPANIES, FILE_STEMS, TOPICS, one
+from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, NOUNS, TOPICS, one
 from looptool_kit.world.pools import words as listed
 
 
@@ -174,8 +174,12 @@ SCENE = text(
     "scene",
     "what a picture shows",
     lambda r: (
-        f"{r.choice(('A red bicycle', 'Two people', 'A small dog', 'A wooden table', 'An old boat', 'A white van'))} "
-        f"{r.choice(('in front of a wall', 'beside a river', 'in a garden', 'under a tree', 'at a market', 'on a beach'))}"
+        r.choice(
+            ("A red bicycle", "Two people", "A small dog", "A wooden table", "An old boat", "A white van")
+        )
+        + r.choice(
+            (" near a wall", " by a river", " in a garden", " under a tree", " at a market", " on a beach")
+        )
     ),
     say=quoted,
 )
@@ -217,6 +221,32 @@ INITIALS = text(
     lambda r: r.choice("ABCDEFGHJKLM") + r.choice("NOPRSTW"),
     splits=False,
 )
+DETAILS = text(
+    "details",
+    "what a thing is about",
+    lambda r: (
+        r.choice(("Requested by ", "Prepared for ", "Suggested by ", "Meant for ", "Discussed with "))
+        + one(r, FIRST)
+        + r.choice(("", " in March", " last week", " in spring", ", to be reviewed"))
+    ),
+    say=quoted,
+)
+SUBJECT_QUERY = replace(lex.QUERY, draw=lambda r, _: f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
+"""The same where no goods are searched."""
+CIDR = text(
+    "cidr",
+    "range of addresses",
+    lambda r: f"10.{r.randint(1, 250)}.{r.randint(0, 250)}.0/{r.randint(20, 28)}",
+)
+REPOSITORY = text(
+    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
+)
+LANDMARK = text(
+    "place",
+    "name of a place",
+    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
+)
+
 WEEKDAY = pool(
     "weekday",
     "day of the week",
@@ -250,6 +280,7 @@ FAULT = text(
 )
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
+    (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
     (r"\biban$", IBAN),
     (r"^initials$", INITIALS),
     (r"\bisbn(?: 13)?$", ISBN),

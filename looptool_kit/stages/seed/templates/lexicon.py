@@ -6,7 +6,6 @@ They tell verbs and how else people say them, and what kind of value a parameter
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
@@ -194,8 +193,6 @@ QUERY = text(
     question="What should I search for?",
     words=("search", "query", "look for"),
 )
-SUBJECT_QUERY = replace(QUERY, draw=lambda r, _: f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
-"""The same where no goods are searched."""
 KEYWORD = text(
     "keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted
 )
@@ -218,11 +215,6 @@ HOST = text(
     lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example",
 )
 IP = text("ip", "IPv4 address", lambda r: f"10.{r.randint(1, 250)}.{r.randint(1, 250)}.{r.randint(2, 250)}")
-CIDR = text(
-    "cidr",
-    "range of addresses",
-    lambda r: f"10.{r.randint(1, 250)}.{r.randint(0, 250)}.0/{r.randint(20, 28)}",
-)
 UUID = text(
     "uuid",
     "UUID",
@@ -242,15 +234,6 @@ NOTE = text(
             f"{r.choice(('Ask', 'Talk to', 'Wait for'))} {one(r, FIRST)} first",
             f"Same as {r.choice(('last time', 'last year', 'last week', 'in spring'))}",
         )
-    ),
-    say=quoted,
-)
-DETAILS = text(
-    "details",
-    "what a thing is about",
-    lambda r: (
-        f"{r.choice(('Requested by', 'Prepared for', 'Suggested by', 'Meant for', 'Discussed with'))} {one(r, FIRST)}"
-        + r.choice(("", " in March", " last week", " in spring", ", to be reviewed"))
     ),
     say=quoted,
 )
@@ -292,19 +275,9 @@ SPORT = pool(
         "tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"
     ),
 )
-REPOSITORY = text(
-    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
-)
-LANDMARK = text(
-    "place",
-    "name of a place",
-    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
-)
-
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
     (r"phone|mobile|fax|telephone", PHONE),
-    (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
     (r"\bip\b", IP),
     (r"\b(host|hostname|domain|server)$", HOST),
     (r"\b(url|uri|link|website|webpage|webhook|href)$", URL),

@@ -15,7 +15,8 @@ _LONE: dict[str, dict[str, str]] = {
     "day": {
         "from": "start date", "to": "end date", "start": "start date", "end": "end date", "due": "due date",
         "when": "date", "until": "end date", "since": "start date", "at": "time", "on": "date",
-        "begin": "start date", "by": "deadline", "before": "latest date", "after": "earliest date", "as of": "date",
+        "begin": "start date", "by": "deadline", "before": "latest date", "after": "earliest date",
+        "as of": "date",
     },
     "place": {
         "from": "place of departure", "to": "destination", "start": "place of departure",
@@ -73,9 +74,9 @@ _LASTING = (
 
 
 _GERUND_NOUNS = lex.word_set("""
-    billing booking building ceiling clothing drawing earning filling flooring heading hearing lighting listing
-    meeting opening packaging painting parking pricing rating reading recording screening seating setting shipping
-    spelling training warning wedding string spring ring king wing offering ranking
+    billing booking building ceiling clothing drawing earning filling flooring heading hearing lighting
+    listing meeting opening packaging painting parking pricing rating reading recording screening seating
+    setting shipping spelling training warning wedding string spring ring king wing offering ranking
     """)
 
 
@@ -96,8 +97,8 @@ def is_noun(noun: str) -> bool:
 
 
 _NO_NOUNS = lex.word_set("""
-    maximum minimum extra additional more total remaining elapsed past last next first estimated average expected
-    new old overdue free working number daily weekly
+    maximum minimum extra additional more total remaining elapsed past last next first estimated average
+    expected new old overdue free working number daily weekly
     """)
 
 
@@ -127,10 +128,10 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
 
 
 _SAID_LETTERS = lex.word_set("""
-    id ids sid api cpu css csv cta dns ev gps gpu guid html http https iban imo ip isbn json pdf pin rsvp sku
-    sms sql ssh tls tv url usb uuid vat vin vm vpn xml xl x y z b2b ph bmi hr pr mb gb kb km mm cm kg hz khz
-    mhz ppm psi rpm kwh kw dpi px wpm bpm nth s m at by in of on or to up is it my no out per pa tv ai os ui ad ph
-    ha a
+    id ids sid api cpu css csv cta dns ev gps gpu guid html http https iban imo ip isbn json pdf pin rsvp
+    sku sms sql ssh tls tv url usb uuid vat vin vm vpn xml xl x y z b2b ph bmi hr pr mb gb kb km mm cm kg hz
+    khz mhz ppm psi rpm kwh kw dpi px wpm bpm nth s m at by in of on or to up is it my no out per pa tv ai
+    os ui ad ph ha a
     """)
 
 
@@ -164,6 +165,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     if words in ("ref", "reference", "number", "no", "code") and kind.name in ("id", "code") and owner:
         return f"{owner} {_BARE_IDS.get(words, words)}"
     words = re.sub(r"^(?:the|is|has|user defined) (?=\w)", "", words)
+    if last := re.fullmatch(r"(?:(.+) )?last ?(?:4|four)(?: digits)?", words):
+        return "last four digits" + (f" of the {last[1]}" if last[1] else "")
     timed = kind.question in (DATETIME.question, TIME.question)
     sort = (
         "day" if kind.question in (*DAYS, TIME.question) else "place" if kind.question in PLACES else "other"
@@ -187,7 +190,7 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     noun = re.sub(r" (?:str|string|param|parameter)$", "", words)
     noun = " ".join(_SHORT.get(w, "ID" if w == "id" else w) for w in noun.split())
     noun = re.sub(
-        r"\b(batch|serial|room|table|order|part|invoice|house|flight|seat|phone|account|lot|gate|box|\w+) no$",
+        r"\b(\w+) no$",
         r"\1 number",
         noun,
     )

@@ -169,7 +169,7 @@ def _range(
         if (low is None or low < b) and (high is None or high > a):
             a, b = max(a, low if low is not None else a), min(b, high if high is not None else b)
         else:  # the usual range lies outside of the bounds
-            a = low if low is not None else (high or 0) - 20
+            a = low if low is not None else (high or 0) / 10 if (high or 0) > 0 else (high or 0) - 20
             b = high if high is not None else a + 20
     return a, b
 

@@ -21,7 +21,8 @@ from looptool_kit.world.spec import Param, Spec, slots
 
 _FIRST = re.compile(
     r"(?:matching|to|from|for|on|at|by|in|until|since|after|before|born|due|starting|ending|leaving|arriving|called"
-    r"|named|titled|valid|effective|not before|not after|opening|closing|within|over|moved|checking|returning|as of|\w+ed)\b|\{@\}"
+    r"|named|titled|valid|effective|not before|not after|opening|closing"
+    r"|within|over|moved|checking|returning|as of|\w+ed)\b|\{@\}"
 )
 _WITH_ANOTHER = lex.word_set("""
     associate combine compare connect exchange fill link match merge pair replace share swap sync synchronise

@@ -15,10 +15,13 @@ _NAMES = re.compile(
     r"(?:\w+ )?api (?:version|key|token)|version header|(?:schema|protocol) version|accept(?: language)?"
     r"|content type|authori[sz]ation|auth(?: token)?|(?:access|bearer|csrf|id|client|security) token"
     r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client (?:id|secret)"
-    r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor|(?:next|prev|previous) (?:token|key|page|link)|(?:\w+ )?page token"
+    r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor"
+    r"|(?:next|prev|previous) (?:token|key|page|link)|(?:\w+ )?page token"
     r"|etag|if (?:none )?match|nonce|jsonp|callback|signature|mcp session|tenant header"
     r"|page|page (?:number|size|limit|no|index)|(?:items|results|rows)? ?per page|offset|skip|start index"
-    r"|starting after|ending before|expand|fields?|search (?:field|in|by)|operator|match (?:mode|type)|embed|include fields|select|filter expression|opt fields|opt pretty|pretty|fields mask|read mask|update mask"
+    r"|starting after|ending before|expand|fields?|search (?:field|in|by)|operator|match (?:mode|type)"
+    r"|embed|include fields|select|filter expression|opt fields"
+    r"|opt pretty|pretty|fields mask|read mask|update mask"
 )
 _ABOUT = re.compile(
     r"\b(?:version of (?:the|this) \w*\s?(?:api|schema|protocol)|api version|http header|request header"

@@ -173,21 +173,21 @@ _NAMED = lex.word_set("""
     account album apiary app application archive arena artwork backlog bakery band bar barn base basket
     board boat boiler bot brewery bucket building bus cabin cabinet cache cafe camera camp campaign campsite
     canvas car carrier cast cellar center centre chain channel chapter chart choir class classroom client
-    clinic club cluster coach collection committee community company competition component container contest
-    course court crew dashboard database dataset deck deployment depot directory dish display division dock
-    draft editor environment epic event exhibit exhibition expedition experiment factory farm feature
-    fermenter ferry field firewall flat fleet flow folder forest form forum fountain franchise function fund
-    gallery game garage garden gate goal greenhouse guild gym hall hangar herd hive holding home horse
-    hospital host hostel house index instance island job journal kennel kiln kiosk kitchen lab label
-    laboratory lake lamp league library line list lock lodge loom lot machine magazine mailbox map market
-    meadow menu milestone mill mission mobile model module monitor monument museum neighbourhood network
-    newsletter notebook nursery office orchard orchestra outlet oven page painting panel park partition
-    pavilion pharmacy piece pipeline pitch plan plant_room platform playlist plaza podcast policy pond pool
-    portal portfolio print printer process product production program programme project property pump
-    quarter queue quiz race rack radio ranch recipe regiment region registry relay release report repository
-    reservoir resort resource robot roof room route router ruleset sandbox savings scene schedule school
-    screen script sculpture season section segment sensor series server service session set shed shelf
-    shelter ship shop show shuttle site space speaker sprint squad stable stack stage stall statement
+    clinic club cluster coach collection column committee community company competition component container
+    contest course court crew dashboard database dataset deck deployment depot directory dish display
+    division dock draft editor environment epic event exhibit exhibition expedition experiment factory farm
+    feature fermenter ferry field firewall flat fleet flow folder forest form forum fountain franchise
+    function fund gallery game garage garden gate goal greenhouse guild gym hall hangar herd hive holding
+    home horse hospital host hostel house index instance island job journal kennel kiln kiosk kitchen lab
+    label laboratory lake lamp league library line list lock lodge loom lot machine magazine mailbox map
+    market meadow menu milestone mill mission mobile model module monitor monument museum neighbourhood
+    network newsletter notebook nursery office orchard orchestra outlet oven page painting panel park
+    partition pavilion pharmacy piece pipeline pitch plan plant_room platform playlist plaza podcast policy
+    pond pool portal portfolio print printer process product production program programme project property
+    pump quarter queue quiz race rack radio ranch recipe regiment region registry relay release report
+    repository reservoir resort resource robot roof room route router ruleset sandbox savings scene schedule
+    school screen script sculpture season section segment sensor series server service session set shed
+    shelf shelter ship shop show shuttle site space speaker sprint squad stable stack stage stall statement
     station storage store story stream street studio suite survey switch table tank team template tenant
     terminal terrace territory theatre theme thermostat toolbox topic tour tournament tower town track
     tractor trailer train tribe truck tunnel turbine unit vault vehicle venue vessel village vineyard volume
@@ -197,10 +197,10 @@ _NAMED = lex.word_set("""
 
 
 _OF_SOFTWARE = lex.word_set("""
-    app bot bucket cache chain cluster component container database dataset deployment environment firewall function
-    host image index instance job module namespace network node partition pipeline pod process queue registry
-    release repository resource route router ruleset sandbox script secret server service stack stream table task
-    volume workflow
+    app bot bucket cache chain cluster component container database dataset deployment environment firewall
+    function host image index instance job module namespace network node partition pipeline pod process
+    queue registry release repository resource route router ruleset sandbox script secret server service
+    stack stream table task volume workflow
     """)
 
 

@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.beside import beside, of_one_choice, only_number, smaller_unit
 from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.headlines import (
@@ -28,7 +29,6 @@ from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, 
 from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
-from looptool_kit.stages.seed.templates.numbers import is_number_of
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of, without_number
@@ -38,7 +38,8 @@ from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
 
 CHANGING = lex.word_set("""
-    adjust change configure edit extend modify move patch postpone reassign rename reschedule resize set update
+    adjust change configure edit extend modify move patch postpone reassign rename reschedule resize set
+    update
     """)
 
 
@@ -95,7 +96,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
-        if name not in tool.required and _of_one_choice(name, tool):
+        if name not in tool.required and of_one_choice(name, tool):
             continue
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
@@ -103,7 +104,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
             kind = without_number(name, type_of(name, schema, owner_of(tool), context), tool.properties)
             if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
                 raise Unusable(
-                    f"nothing tells what a person says for {name}: give it choices, or examples in its description"
+                    f"nothing tells what a person says for {name}: give it choices, or examples in its"
+                    " description"
                 )
             if kind is wt.BIRTH_DATE and _OF_ANIMALS & set(tool.properties):
                 kind = PAST
@@ -111,7 +113,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         except Unusable:
             if name in tool.required:
                 raise
-    params = [p for p in params if not (p.optional and _smaller_unit(p, params))]
+    params = [p for p in params if not (p.optional and smaller_unit(p, params))]
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -122,28 +124,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     )
 
 
-def _of_one_choice(name: str, tool: Tool) -> bool:
-    """Whether it goes with one value of another parameter alone: `lost_reason` with the stage "lost"."""
-    first = words_of(name).split()[:1]
-    choices = {
-        said(v)
-        for n, s in tool.properties.items()
-        if n != name and isinstance(s, dict)
-        for v in s.get("enum") or ()
-    }
-    return bool(first) and first[0] in choices and first[0] != words_of(name)
-
-
 _OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
 """Parameters of tools whose birth dates are not a person's."""
-_UNITS_OF_TIME = ("second", "minute", "hour", "day", "week")
-
-
-def _smaller_unit(p: Param, params: Iterable[Param]) -> bool:
-    """Whether it only adds to a duration in a larger unit: "seconds" beside "minutes"."""
-    unit = lex.UNITS.get(words_of(p.name), "")
-    others = {lex.UNITS.get(words_of(q.name), "") for q in params}
-    return unit in _UNITS_OF_TIME and bool(others & {*_UNITS_OF_TIME[_UNITS_OF_TIME.index(unit) + 1 :]})
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
@@ -155,7 +137,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     )
     settable = kind.name == "number" or "enum" in kind.schema
     bound = re.match(r"(?:from|to|start|end|min|max|since|until)\b", words_of(name))
-    alone = verb in _TO_A_VALUE and kind.name == "number" and _only_number(tool) and not bound
+    alone = verb in _TO_A_VALUE and kind.name == "number" and only_number(tool) and not bound
     noun = also[0].removesuffix(": {}") if also else ""
     own = [set(stems(n)) - STOP for n in (name, noun)]
     attribute, _, whose = subject_words.partition(" of ")
@@ -163,7 +145,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(attribute)) for n in own)
     if needed and (alone or named):
         clauses, also = ("to {}",), ()
-    elif changes(tool) and verb not in ("set", "move") and not needed and not _beside(name, kind):
+    elif changes(tool) and verb not in ("set", "move") and not needed and not beside(name, kind):
         noun = noun or label_of(words_of(name), description, kind, owner_of(tool))
         noun = noun if noun.startswith("new ") else f"new {noun}"
         clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
@@ -175,26 +157,12 @@ _TO_A_VALUE = ("set", "change", "adjust", "update")
 """Verbs that give something a value."""
 
 
-def _beside(name: str, kind: Type) -> bool:
-    """Whether a parameter is none of the new values of what is changed: a flag, a remark."""
-    return kind.name == "boolean" or bool(
-        re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
-    )
-
-
-def _only_number(tool: Tool) -> bool:
-    """Whether one required parameter alone is a number and not an ID: what is set, is set to it."""
-    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
-    said = [(n, s) for n, s in kinds if not is_id(words_of(n)) and not is_number_of(s) and "enum" not in s]
-    return len(said) == 1 and said[0][1].get("type") in ("integer", "number")
-
-
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
 _MAKING = lex.word_set("""
-    add book buy create generate insert issue make open order post register rent request reserve schedule send
-    start submit write
+    add book buy create generate insert issue make open order post register rent request reserve schedule
+    send start submit write
     """)
 
 MAX_SUBJECT = 60
