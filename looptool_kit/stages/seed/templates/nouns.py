@@ -182,6 +182,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
         return "page size"
     ends = sort == "day" or re.search(r"\b(?:hour|day|week|month|year|minute|date|time|page)$", words)
     words = re.sub(r"^(from|to) (?=\w)", lambda m: _ENDS[bool(ends)][m[1]], words)
+    if sort == "day" and words in ("opens", "closes", "starts", "ends", "begins", "expires"):
+        return f"{_OF_VERB[words]} {'time' if timed else 'date'}"
     if sort == "day" and (planned := re.fullmatch(r"(\w+) (?:on|at|by)", words)):
         if planned[1] in _OF_VERB:
             return f"{_OF_VERB[planned[1]]} {'time' if timed else 'date'}"

@@ -52,7 +52,9 @@ _NAMES_OF_THINGS = (
     wt.COMPANY,
     wt.WORK,
 )
-_NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$")
+_NAMED_BY_ID = re.compile(
+    r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$|'s number\b"
+)
 """Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
 _VAGUE = (lex.NAME, lex.KEYWORD, wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
 """Types that a description may correct, unless the name is exact."""
