@@ -175,8 +175,8 @@ _NAMED = lex.word_set("""
     canvas car carrier cast cellar center centre chain channel chapter chart choir class classroom client
     clinic club cluster coach collection column committee community company competition component container
     contest course court crew dashboard database dataset deck deployment depot directory dish display
-    division door dock draft editor environment epic event exhibit exhibition expedition experiment factory farm
-    feature fermenter ferry field firewall flat fleet flow folder forest form forum fountain franchise
+    division door dock draft editor environment epic event exhibit exhibition expedition experiment factory
+    farm feature fermenter ferry field firewall flat fleet flow folder forest form forum fountain franchise
     function fund gallery game garage garden gate goal greenhouse guild gym hall hangar herd hive holding
     home horse hospital host hostel house index instance island job journal kennel kiln kiosk kitchen lab
     label laboratory lake lamp league library line list lock lodge loom lot machine magazine mailbox map
