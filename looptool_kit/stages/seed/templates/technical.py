@@ -49,11 +49,9 @@ def is_technical(name: str, schema: Any) -> bool:
 def is_of_the_tool(name: str, tool: Tool) -> bool:
     """Whether a required ID is of what the tool is about: `request_id` of "Approve a leave request"."""
     owner = re.fullmatch(r"(request|session|client|span) id", words_of(name))
-    return (
-        bool(owner)
-        and name in tool.required
-        and re.search(rf"\b{owner[1]}\b", tool.description.lower()) is not None
-    )
+    if owner is None or name not in tool.required:
+        return False
+    return re.search(rf"\b{owner[1]}\b", tool.description.lower()) is not None
 
 
 def refuse_unsaid(name: str, schema: Mapping[str, Any]) -> None:
