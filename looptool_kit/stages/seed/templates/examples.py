@@ -171,7 +171,10 @@ def one_of(examples: list[str]) -> Type:
 
 
 def looks_like(kind: Type, examples: list[str]) -> bool:
-    """Whether values of a kind are written as examples are: with dots, digits, capitals or without."""
+    """Tell whether values of a kind are written as examples are.
+
+    With dots, digits and capitals, or without.
+    """
 
     def signs(text: str) -> tuple[bool, ...]:
         return tuple(bool(re.search(p, text)) for p in (r"[./:@_#]", r"\d", r"^[A-Z]", r"[A-Z]{2}|^[A-Z]$"))

@@ -16,7 +16,7 @@ from looptool_kit.world.pools import words as listed
 
 
 def gone_by(t: Type) -> Type:
-    """A day or moment to come as one of the last five months."""
+    """Turn a day to come into one of the last months."""
     return replace(t, draw=lambda r, today: t.draw(r, today - timedelta(days=r.randint(80, 150))))
 
 

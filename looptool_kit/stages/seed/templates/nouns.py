@@ -103,7 +103,9 @@ _NO_NOUNS = lex.word_set("""
 
 
 def label_of(words: str, description: str, kind: Type, owner: str) -> str:
-    """What a parameter is called; of a number, without the unit that its value is said with.
+    """Return what a parameter is called.
+
+    Of a number, without the unit that its value is said with.
 
     Raises:
         Unusable: The name is an abbreviation that nobody says, and the description has no noun for it.
@@ -136,7 +138,10 @@ _SAID_LETTERS = lex.word_set("""
 
 
 def is_opaque(noun: str) -> bool:
-    """Whether a noun has a word without vowels that nobody says: "txn", "fmt", "k"."""
+    """Tell whether a noun has a word that nobody says.
+
+    As "txn", "fmt" or "k".
+    """
     return any(
         re.fullmatch(r"[b-df-hj-np-tv-xz]+|[a-z]{1,2}", word) and word not in _SAID_LETTERS
         for word in noun.lower().split()
@@ -204,7 +209,10 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
 
 
 def counted(words: str) -> str:
-    """The things that a parameter counts, in the plural, if it does: "parcel count" -> "parcels"."""
+    """Return what a parameter counts, in the plural.
+
+    "parcel count" -> "parcels"; empty where it counts nothing.
+    """
     if match := re.fullmatch(r"(?:num|nr|number of|no of|n|nb|total|count of) (.+s)", words):
         return match[1]
     if (match := re.fullmatch(r"(.+) (?:count|cnt|nr)", words)) and match[1] not in ("max", "min", "word"):

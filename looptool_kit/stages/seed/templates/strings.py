@@ -69,7 +69,10 @@ UNKNOWN = replace(lex.NAME, name="unknown")
 
 
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
-    """The type of a string; days that are over where the name or the tool speaks of them."""
+    """Return the type of a string.
+
+    Days are over where the name or the tool speaks of them.
+    """
     kind = _string(name, schema, description, owner, context)
     if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
         kind = kinds.ROOM_NUMBER

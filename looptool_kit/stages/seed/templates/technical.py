@@ -47,7 +47,10 @@ def is_technical(name: str, schema: Any) -> bool:
 
 
 def is_of_the_tool(name: str, tool: Tool) -> bool:
-    """Whether a required ID is of what the tool is about: `request_id` of "Approve a leave request"."""
+    """Tell whether a required ID is of what the tool is about.
+
+    As `request_id` of "Approve a leave request".
+    """
     owner = re.fullmatch(r"(request|session|client|span) id", words_of(name))
     if owner is None or name not in tool.required:
         return False

@@ -210,7 +210,7 @@ def is_of_software(words: str) -> bool:
 
 
 def has_names(words: str) -> bool:
-    """Whether a thing of this kind has a name of its own, as projects and ships have."""
+    """Tell whether things of this kind have names, as projects have."""
     last = words.split()[-1] if words else ""
     return (
         last in _NAMED | _OF_SOFTWARE

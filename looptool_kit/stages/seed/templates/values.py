@@ -218,7 +218,10 @@ def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
 
 
 def without_number(name: str, kind: Type, beside: Iterable[str]) -> Type:
-    """A street's type: its number is left out where another parameter is for it."""
+    """Return a street's type.
+
+    Its number is left out where another parameter is for it.
+    """
     numbered = any(re.fullmatch(r"(?:house|street|building) ?(?:number|no|nr)", words_of(n)) for n in beside)
     return STREET if kind is ADDRESS and numbered and words_of(name).startswith("street") else kind
 
