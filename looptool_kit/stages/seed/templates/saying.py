@@ -32,6 +32,7 @@ _WITH_ANOTHER = lex.word_set("""
 MAX_WITH, MAX_WITH_LETTERS = 2, 30
 """Details that are said behind "with", and how long each of them is at most."""
 WITH_SHARE = 0.5
+"""Share of the requests that say one or two details behind "with", where both ways read well."""
 _MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 
 
