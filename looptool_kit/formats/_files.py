@@ -26,8 +26,8 @@ MAX_LINE = 1 << 24
 CHUNK = 1 << 20
 """Characters of a JSON list that are read at a time."""
 MAX_DOCUMENT = 1 << 29
-"""Characters of a JSON document that is read as a whole, and of an item of a list; a gzipped megabyte may hold
-far more."""
+"""Characters of a JSON document that is read as a whole, and of an item of a list; a gzipped megabyte may
+hold far more."""
 _PLAIN = json.JSONDecoder()
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
@@ -164,8 +164,8 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         text = start + file.read(MAX_DOCUMENT + 1)
     if len(text) > MAX_DOCUMENT:
         raise ValueError(
-            f"{path} holds more than {MAX_DOCUMENT:,} characters, and what is no JSON list is read as a whole:"
-            " write one row a line, under a name that ends in .jsonl"
+            f"{path} holds more than {MAX_DOCUMENT:,} characters, and what is no JSON list is read as a"
+            " whole: write one row a line, under a name that ends in .jsonl"
         )
     document = _loaded(text)
     if isinstance(document, Exception) and "\n" in text.strip():
