@@ -209,7 +209,10 @@ def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
             if not more:
                 raise ValueError(_no_list(path, error)) from None
             if len(text) - at > MAX_DOCUMENT:
-                raise ValueError(f"{path}: an item has more than {MAX_DOCUMENT:,} characters") from None
+                raise ValueError(
+                    f"{path} holds more than {MAX_DOCUMENT:,} characters in one item of its list: write one"
+                    " row a line, under a name that ends in .jsonl"
+                ) from None
             piece = file.read(max(CHUNK, len(text) - at))
             text, at, more = text[at:] + piece, 0, bool(piece)
             continue

@@ -40,7 +40,10 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]], title: st
 
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> str:
-    """Stacked histogram of the probes' perplexity by state, with an axis that spreads what is close to 1."""
+    """Stacked histogram of the probes' perplexity by state.
+
+    Its axis spreads what is close to 1.
+    """
     values: dict[State, list[float]] = {state: [] for state in STATES}
     for p in probes:
         if math.isfinite(p.perplexity):

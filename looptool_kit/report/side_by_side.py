@@ -91,7 +91,7 @@ def side_by_side(
 
 
 def compared(run: Run, source: Source = "held_out") -> list[str]:
-    """The policies of a run that can be compared, the first one first."""
+    """The policies of a run that can be compared, in order."""
     if source == "probes":
         return [f"D{j}" for j in run.iterations if run.has("probes", j)]
     return list(scores(run, TABLES[source]))  # type: ignore[arg-type]

@@ -51,7 +51,10 @@ class Decision(Frozen):
 
 
 def user_name() -> str:
-    """Return the name of the machine's user, or the number where it has none, as in many containers."""
+    """Return the name of the machine's user.
+
+    The number where it has none, as in many containers.
+    """
     import getpass
 
     try:

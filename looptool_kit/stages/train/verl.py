@@ -243,7 +243,7 @@ def _write_rows(rows: list[dict[str, Any]], path: Path) -> None:
     from looptool_kit.formats._files import write_rows
 
     path.unlink(missing_ok=True)
-    write_rows(rows, path, True, "train")
+    write_rows(lambda: rows, path, True, "train")
 
 
 def _values(

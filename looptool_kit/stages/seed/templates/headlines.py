@@ -96,8 +96,8 @@ def owner_of(tool: Tool, description: str = "") -> str:
 
     With a parameter's description, what that is an ID of: "ID of the session" -> "session".
     """
-    if told := _ID_OF.match(description):
-        return told[1].lower()
+    if named := _ID_OF.match(description):
+        return named[1].lower()
     words = words_of(tool.name).split()
     forms = lex.verb_forms()
     own = headline(tool)[0].split()[0]

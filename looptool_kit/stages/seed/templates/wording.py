@@ -101,7 +101,9 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
-            kind = without_number(name, type_of(name, schema, owner_of(tool), context), tool.properties)
+            kind = without_number(
+                name, type_of(name, schema, owner_of(tool, _described(schema)), context), tool.properties
+            )
             if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
                 raise Unusable(
                     f"nothing tells what a person says for {name}: give it choices, or examples in its"
@@ -131,9 +133,9 @@ _OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
-    description, needed = str(schema.get("description") or ""), name in tool.required
+    description, needed = _described(schema), name in tool.required
     clauses, also, question, words = wordings(
-        words_of(name), description, kind, owner_of(tool), verb, subject_words
+        words_of(name), description, kind, owner_of(tool, description), verb, subject_words
     )
     settable = kind.name == "number" or "enum" in kind.schema
     bound = re.match(r"(?:from|to|start|end|min|max|since|until)\b", words_of(name))
@@ -146,11 +148,15 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     if needed and (alone or named):
         clauses, also = ("to {}",), ()
     elif changes(tool) and verb not in ("set", "move") and not needed and not beside(name, kind):
-        noun = noun or label_of(words_of(name), description, kind, owner_of(tool))
+        noun = noun or label_of(words_of(name), description, kind, owner_of(tool, description))
         noun = noun if noun.startswith("new ") else f"new {noun}"
         clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
+
+
+def _described(schema: Any) -> str:
+    return str(schema.get("description") or "") if isinstance(schema, dict) else ""
 
 
 _TO_A_VALUE = ("set", "change", "adjust", "update")
