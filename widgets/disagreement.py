@@ -31,8 +31,8 @@ from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 10
-_STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
 """Rows in a notebook without a kernel."""
+_STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
 
 
 class DisagreementView(SampleTable):

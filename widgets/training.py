@@ -286,7 +286,9 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """Charts of trainers that have taken more than a few steps, one line for each iteration.
+    """Charts of trainers that have taken more than a few steps.
+
+    A line for each iteration.
 
     Args:
         trainings: iteration, trainer and log rows of each training.
@@ -323,7 +325,10 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
 def step_tables(
     trainings: Sequence[tuple[int, str, list[Row]]],
 ) -> list[tuple[str, list[str], list[list[str]]]]:
-    """A table of each trainer that has taken few steps: its name, head and rows, one for each step."""
+    """A table of each trainer that has taken few steps.
+
+    Its name, its head and its rows, one for each step.
+    """
     out = []
     for trainer in _few(trainings):
         steps = [

@@ -64,9 +64,10 @@ def user_name() -> str:
 
 
 def whole(text: str) -> str:
-    """Return the text with a sign in place of halves of characters, which no file can hold.
+    """Return the text with a sign in place of halves of characters.
 
-    They come from the environment, and from a text field that cuts an emoji in two.
+    No file can hold such halves. They come from the environment, and from a text field that cuts
+    an emoji in two.
     """
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

@@ -149,9 +149,10 @@ def refuse_links(path: Path) -> None:
 
 
 def refuse_devices(path: Path) -> None:
-    """Raise `RunError` where something in a run is a pipe, a device or a link to one.
+    """Refuse a run that holds a pipe or a device.
 
-    Who reads it waits for ever, or until the memory is full. An archive from anybody may hold such things.
+    Or a link to one: who reads it waits for ever, or until the memory is full. An archive from anybody may
+    hold such things.
     """
     for parent, _, names in os.walk(path):
         for place in (os.path.join(parent, name) for name in names):

@@ -35,17 +35,18 @@ def find(package: str, name: str) -> ModuleType:
 
 
 def source_of(name: str) -> ModuleType:
-    """Import the source of seed samples that `seeds.source` names; anything else is a file's path.
+    """Import the source of seed samples that `seeds.source` names.
 
-    Here, since stages that ask what a source is do not import the stage `seed`.
+    Anything that is no source's name is a file's path. Here, since stages that ask what a source
+    is do not import the stage `seed`.
     """
     return find(SOURCES, name if name in names(SOURCES) else "file")
 
 
 def own_domains(settings: Settings) -> tuple[str, ...] | None:
-    """The domains of the world that seed samples take their tools from; empty: all.
+    """The domains of the world that seed samples take their tools from.
 
-    None where their tools are others.
+    Empty: all. None where their tools are others.
     """
     of_domains = getattr(source_of(settings.seeds.source), "OF_DOMAINS", False)
     return settings.seeds.domains if of_domains else None

@@ -186,7 +186,10 @@ def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
 
 
 def changes_nothing(spec: Spec, mention: Sequence[str]) -> bool:
-    """Whether a change says what to change alone, and not in which way: one can only ask."""
+    """Whether a change says what to change, and not in which way.
+
+    One can only ask then.
+    """
     return spec.changes is not None and all(spec.by_name[m].type is spec.changes for m in mention)
 
 

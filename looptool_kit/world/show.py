@@ -108,7 +108,10 @@ def show_traces(n: int, domains: list[str]) -> int:
 
 
 def show_episodes(n: int) -> int:
-    """Play tasks by what is right and by what is not; returns how many rewards are not as they must be."""
+    """Play tasks by what is right and by what is not.
+
+    Returns how many rewards are not as they must be.
+    """
     rng, counts, bad = Random(7), Counter[str](), 0
 
     def played(kind: str, episode: Episode, turns: Sequence[Sequence[ToolCall]], due: float) -> int:
@@ -142,7 +145,7 @@ def show_episodes(n: int) -> int:
 
 
 def main(argv: list[str]) -> int:
-    """Check and print the domains named on the command line, traces or episodes."""
+    """Check and print the named domains, traces or episodes."""
     if argv[:1] == ["episodes"]:
         return 1 if show_episodes(int(argv[1]) if len(argv) > 1 else 100) else 0
     if argv[:1] == ["traces"]:

@@ -106,7 +106,7 @@ _PEOPLE = {
 _SMALLEST = re.compile(r"smallest (?:currency )?unit|\bin cents\b", re.IGNORECASE)
 _LENGTHS = {"day", "night", "length", "duration", "stay"}
 _INCHES = {"inch", "height", "length"}
-_HUNDRED = 100
+_HUNDRED = 100  # cents, and percent
 _MAX_LENGTH = 366
 """Days between two dates that may be meant as one length: up to a year."""
 
