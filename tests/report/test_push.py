@@ -19,6 +19,7 @@ from typer.testing import CliRunner
 
 from looptool_kit import formats
 from looptool_kit.cli import app, common, export
+from looptool_kit.run.folder import Run
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 pytest.importorskip("huggingface_hub", reason="the library huggingface_hub is not installed")
@@ -111,6 +112,13 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     server.server_close()
 
 
+def parts_of(j: int) -> str:
+    """What a card and a message say of the recorded run's dataset."""
+    made = Run.open(RECORDED, read_only=True).manifest("composition", j - 1)
+    assert made
+    return f"{made['total']} samples ({made['ES']} error seeds (ES), {made['EE']} children of them (EE)"
+
+
 def run_export(*arguments: object) -> tuple[int, str]:
     done = CliRunner().invoke(app, ["export", str(RECORDED), *map(str, arguments)])
     return done.exit_code, f"{done.output}{done.exception or ''}"
@@ -124,7 +132,7 @@ def test_a_dataset_goes_to_a_private_repository_with_its_card(hub: Hub, tmp_path
     sent = {p: f.read_bytes() for f in folder.rglob("*") if f.is_file() for p in [str(f.relative_to(folder))]}
     assert hub.files == sent and set(sent) == {"README.md", "data/train-00000-of-00001.parquet"}
     assert {token for _, _, token in hub.asked} == {"Bearer hf_mine"}
-    assert hub.message.startswith("D2: 198 samples (22 error seeds (ES), 132 children")
+    assert hub.message.startswith(f"D2: {parts_of(2)}")
     # All of it is said before: the place, who sees it, each file with its size.
     lines = said.splitlines()
     assert f"to {hub.address}/datasets/me/calls (a new repository, private):" in lines
@@ -191,6 +199,8 @@ def with_adapter(folder: Path, base: str) -> Path:
     shutil.copytree(RECORDED, folder)
     settings = folder / "run.toml"
     settings.write_text(re.sub(r"(?m)^model = .*$", f'model = "{base}"', settings.read_text()))
+    for policy in folder.glob("iterations/*/policy.json"):
+        policy.write_text(json.dumps(json.loads(policy.read_text()) | {"base": base}))
     for j, name in ((1, "sft"), (2, "grpo"), (3, "grpo")):
         adapter = folder / f"iterations/{j:02d}/policy/{name}/adapter"
         adapter.mkdir(parents=True)
@@ -209,7 +219,7 @@ def test_an_adapter_goes_with_a_model_card_and_no_place_of_this_machine(hub: Hub
     command = ["export", str(run), str(out), "--form", "adapter", "--iteration", "3", "--push", "me/adapter"]
     done = CliRunner().invoke(app, [*command, "--licence", "apache-2.0"])
     assert done.exit_code == 0, f"{done.output}{done.exception}"
-    assert "policy D3: trained last on 222 samples (33 error seeds (ES)" in done.output
+    assert f"policy D3: trained last on {parts_of(3)}" in " ".join(done.output.split())
     assert f"to {hub.address}/me/adapter (a new repository, private):" in done.output
     assert set(hub.files) == {"README.md", "adapter_config.json", "adapter_model.safetensors"}
     assert not any(b"/home/me" in data or str(tmp_path).encode() in data for data in hub.files.values())
@@ -219,9 +229,7 @@ def test_an_adapter_goes_with_a_model_card_and_no_place_of_this_machine(hub: Hub
     assert header["library_name"] == "peft" and header["base_model_relation"] == "adapter"
     for part in ("Data", "Recipe", "Figures", "Licence", "Limits", "Versions"):
         assert f"\n## {part}\n" in text
-    assert (
-        "| D3 | 222 samples (33 error seeds (ES)" in text and "rank 16, alpha 32, on q_proj, v_proj" in text
-    )
+    assert f"| D3 | {parts_of(3)}" in text and "rank 16, alpha 32, on q_proj, v_proj" in text
 
 
 def test_an_adapter_of_a_local_base_says_what_it_tells(hub: Hub, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from widget_pages import asked
 
-from looptool_kit.core.records import Probes, VerdictName, Verdicts
+from looptool_kit.core.records import Probe, Probes, VerdictName, Verdicts
 from looptool_kit.core.samples import Label, Samples
 from looptool_kit.run.folder import Run
 
@@ -108,7 +108,14 @@ def test_deciding_goes_on_to_what_is_left_and_skip_passes_what_is_decided(view: 
     assert "No other row" in asked(view, "skip")["message"]
 
 
-def test_label_wrong_records_the_label_that_the_person_saw(view: DisagreementView) -> None:
+def test_label_wrong_records_the_label_that_the_person_saw(run: Run) -> None:
+    view = DisagreementView(run)
+    # One answer cannot be read.
+    cut = with_verdict(view, "PRED_WRONG")[-1]
+    answered = {"text": '<tool_call>{"name": ', "answer": {"error": "truncated"}}
+    rows = [Probe.model_validate(p.model_dump() | answered) if p.sample_id == cut else p for p in view.probes]
+    Probes(rows).write(run.folder(view.iteration) / "probes.parquet")
+    view = DisagreementView(run)
     probes = {p.sample_id: p for p in view.probes}
     whole = next(
         i
@@ -117,7 +124,7 @@ def test_label_wrong_records_the_label_that_the_person_saw(view: DisagreementVie
     )
     asked(view, "decide", id=whole, verdict="LABEL_WRONG")
     assert Label.model_validate(view.decisions[whole].value["label"]).calls == probes[whole].answer.calls  # type: ignore[index,call-overload]
-    cut = next(i for i, p in probes.items() if p.answer.error)
+    assert [i for i, p in probes.items() if p.answer.error] == [cut]
     answer = asked(view, "decide", id=cut, verdict="LABEL_WRONG")
     assert (
         "cannot be a label" in answer["error"]
@@ -201,7 +208,10 @@ def test_notes(view: DisagreementView) -> None:
 def test_what_other_cells_decide_is_seen(view: DisagreementView) -> None:
     row = shown(view)["id"]
     view.run.decide("verdict", row, "LABEL_WRONG", "by code")
-    elsewhere = view.run.table(Verdicts, "verdicts", 1)[0].sample_id
+    other = next(j for j in (1, 2) if j != view.iteration)
+    here = {p.sample_id for p in view.probes}
+    others = view.run.table(Verdicts, "verdicts", other)
+    elsewhere = next(v.sample_id for v in others if v.sample_id not in here)
     view.run.decide("verdict", elsewhere, "LABEL_WRONG")
     assert list(view.decisions) == [row] and view.progress["reviewed"] == 1
     assert shown(view)["decision"]["verdict"] == "LABEL_WRONG"

@@ -117,7 +117,7 @@ def test_a_seed_with_its_children(run: Run) -> None:
         and all(0 <= n[0] <= 1 for n in novelty["rows"])
     )
     assert (
-        len(json.dumps(first)) < 40_000
+        len(json.dumps(first)) < 2_500 * len(children)
         and len(view.static_html()) < 60_000
         and "<script" not in view.static_html()
     )

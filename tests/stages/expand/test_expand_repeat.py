@@ -16,11 +16,13 @@ RECORDED = Path(__file__).parents[3] / "sample_data" / "run"
 
 
 def copied(folder: Path, flag: str = "false") -> Run:
-    """The recorded run, whose settings are from before the expander."""
+    """The recorded run, its settings as they were before the expander."""
     shutil.copytree(RECORDED, folder, ignore=shutil.ignore_patterns("policy"))
     settings = (folder / "run.toml").read_text()
-    assert "repeat_error_seeds = false" in settings
-    (folder / "run.toml").write_text(settings.replace("seeds = false", f"seeds = {flag}"))
+    now = 'expanders = ["world", "slots"]\n'
+    assert now in settings
+    before = settings.replace(now, "") + f"\n[ablation]\nrepeat_error_seeds = {flag}\n"
+    (folder / "run.toml").write_text(before)
     return Run.open(folder)
 
 
