@@ -24,12 +24,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from looptool_kit import trust
+from looptool_kit import cluster, trust
 from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
 from looptool_kit.core.progress import bar
@@ -131,6 +132,10 @@ class Run:
         self._lock, self.read_only = None, True
         self._log = DecisionLog(self._log.file)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker of a cluster gets the run to read."""
+        return Run, (self.path, self.settings, True)
+
     def __enter__(self) -> Self:
         return self
 
@@ -143,7 +148,8 @@ class Run:
         Every stage asks before it makes anything.
         """
         if self.read_only:
-            raise RunError(
+            kind = cluster.OnlyHere if cluster.Worker.inside else RunError
+            raise kind(
                 f"{self.path} was opened read-only (or closed), so nothing in it is made or changed."
                 f" Open it with Run.open({str(self.path)!r})."
             )
@@ -306,16 +312,17 @@ class Run:
             self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)
+        files = {tuple(batch): parts / f"{batch_name(batch)}.parquet" for batch in plan}
+        kept = {tuple(batch): self._kept(kind, files[tuple(batch)]) for batch in plan}
+        todo = [batch for batch in plan if kept[tuple(batch)] is None]
         rows: dict[int, Any] = {}
         with bar(sum(map(len, plan)), f"{name.replace('_', ' ')} {iteration}", "sample") as shown:
-            for batch in plan:
-                path = parts / f"{batch_name(batch)}.parquet"
-                done = self._kept(kind, path)
-                if done is None:
-                    done = work(batch)
-                    done.write(path)
-                rows.update(zip(batch, done, strict=True))
-                shown.update(len(batch))
+            for batch, done in chain(kept.items(), cluster.through(todo, work)):
+                if done is not None:
+                    if kept[tuple(batch)] is None:
+                        done.write(files[tuple(batch)])
+                    rows.update(zip(batch, done, strict=True))
+                    shown.update(len(batch))
         return kind(rows[i] for i in sorted(rows))
 
     def _kept(self, kind: type[T], path: Path) -> T | None:
