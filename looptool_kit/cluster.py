@@ -26,6 +26,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _wanted: ContextVar[ClusterSettings | None] = ContextVar("cluster", default=None)
+sent: list[Any] = []
+"""The remote engines that the work holds that was packed last: each adds itself."""
 STORE_BYTES = 200 * 2**20
 """Shared memory of a local Ray: results go through it, and what does not fit goes to the disk."""
 RETRIES = 3
@@ -130,7 +132,12 @@ def each(items: Sequence[T], work: Callable[[T], R], gpus: bool = True) -> Gener
     import ray.cloudpickle as cloudpickle
     from ray.data import ActorPoolStrategy, from_items
 
+    sent.clear()
     packed = cloudpickle.dumps(work)
+    for engine in tuple(sent):
+        if (results := engine.through(items, work)) is not None:
+            yield from results
+            return
     count = min(settings.workers, len(items))
     arguments = [[ray.put(packed)], os.getcwd(), version(), settings.cpus]
     rows = [{"at": at, "item": cloudpickle.dumps(item)} for at, item in enumerate(items)]
@@ -197,7 +204,7 @@ def _start(ray: Any, settings: ClusterSettings) -> None:
         except Exception as error:
             raise RunError(
                 f"no Ray cluster answers at cluster.address = {settings.address!r} ({_line(error)}). Start it"
-                " (`ray start --head`), correct the address, or take `local`. A cluster that wants a token wants"
+                " (`ray start --head`), correct the address, or take `local`. One that wants a token wants"
                 " RAY_AUTH_MODE=token in the environment, and its token where Ray looks for it."
             ) from None
         return

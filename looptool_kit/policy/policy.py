@@ -124,7 +124,9 @@ def open_engine(policy: Policy, batch: int) -> Engine:
         from looptool_kit.policy.remote import RemoteEngine
 
         _trusted(policy)
-        return RemoteEngine(policy.model, batch, policy.engine, partial(_engine, policy, batch))
+        return RemoteEngine(
+            policy.model, policy.adapter, batch, policy.engine, partial(_engine, policy, batch)
+        )
     return _engine(policy, batch)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from looptool_kit import cluster
@@ -17,18 +18,23 @@ from looptool_kit.policy.engines.prompts import TokenEngine
 from looptool_kit.policy.engines.vllm import end_tokens
 from looptool_kit.policy.lengths import context_of
 from looptool_kit.policy.models import find_model, load_tokenizer
+from looptool_kit.policy.processor import Script, Written, pipeline, processed
 
+T = TypeVar("T")
 R = TypeVar("R")
 
 
 class RemoteEngine(TokenEngine):
     """Stands for an engine that workers open."""
 
-    def __init__(self, model: str, batch: int, kind: EngineName, here: Callable[[], Engine]) -> None:
+    def __init__(
+        self, model: str, adapter: str | None, batch: int, kind: EngineName, here: Callable[[], Engine]
+    ) -> None:
         """Load the tokenizer alone.
 
         Args:
             model: As `find_model` takes it.
+            adapter: Folder of the LoRA adapter.
             batch: Completions that decode at once.
             kind: The engine's name.
             here: Opens the engine itself. It is sent to the workers.
@@ -38,16 +44,32 @@ class RemoteEngine(TokenEngine):
         if context is None:
             raise ValueError(f"{path / 'config.json'} does not say how long the model's context is.")
         super().__init__(load_tokenizer(path), context, end_tokens(path), batch)
-        self.kind, self.here = kind, here
+        self.kind, self.here, self.path, self.adapter = kind, here, path, adapter
+        self.script: Script | None = None
+        """Where it answers by what `ray.data.llm` gave back."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """A worker gets the engine itself."""
+        cluster.sent.append(self)
         return _opened, (self.here,)
+
+    def through(self, items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]] | None:
+        """Each item with its result by `ray.data.llm`; None where workers open the engine instead."""
+        if self.kind != "vllm" or not cluster.has_gpus():
+            return None
+        rows = partial(pipeline, self.path, self.adapter, self.batch_size)
+        return processed(items, work, self.follow, rows)
+
+    def follow(self, answers: Sequence[Sequence[Written]]) -> None:
+        """Answer from now on with these."""
+        self.script = Script(self, answers)
 
     def generate(
         self, chats: Sequence[Chat], sampling: Sampling, on_batch: OnBatch | None = None
     ) -> list[list[Completion]]:
         """As the engine's."""
+        if self.script:
+            return self.script.generate(chats, sampling)
 
         def ask(engine: Engine, batch: list[int]) -> list[list[Completion]]:
             return engine.generate([chats[i] for i in batch], sampling)
@@ -62,6 +84,8 @@ class RemoteEngine(TokenEngine):
 
     def score(self, chats: Sequence[Chat], answers: Sequence[Said]) -> list[tuple[float, ...]]:
         """As the engine's."""
+        if self.script:
+            return self.script.score(chats, answers)
 
         def ask(engine: Engine, batch: list[int]) -> list[tuple[float, ...]]:
             return engine.score([chats[i] for i in batch], [answers[i] for i in batch])
