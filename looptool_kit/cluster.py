@@ -115,6 +115,15 @@ def running() -> ClusterSettings | None:
     return settings if settings and settings.address and not Worker.inside else None
 
 
+def through(items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+    """Each item with what `work` makes of it: by the workers where a cluster runs, else here and in order."""
+    # One item is not worth a worker, and may be one whose work asks the cluster itself.
+    if running() and len(items) > 1:
+        yield from each(items, work)
+    else:
+        yield from ((item, work(item)) for item in items)
+
+
 def each(items: Sequence[T], work: Callable[[T], R], gpus: bool = True) -> Generator[tuple[T, R], None, None]:
     """Each item with what `work` makes of it, as they are finished.
 

@@ -24,7 +24,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -33,14 +32,14 @@ from pydantic import BaseModel, JsonValue
 from looptool_kit import cluster, trust
 from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
-from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
+from looptool_kit.run.batches import through
 from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
-from looptool_kit.run.keys import batch_name, marked
+from looptool_kit.run.keys import marked
 from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.run_toml import FORMAT, read_settings
 
@@ -312,26 +311,8 @@ class Run:
             self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)
-        files = {tuple(batch): parts / f"{batch_name(batch)}.parquet" for batch in plan}
-        kept = {tuple(batch): self._kept(kind, files[tuple(batch)]) for batch in plan}
-        todo = [batch for batch in plan if kept[tuple(batch)] is None]
-        rows: dict[int, Any] = {}
-        with bar(sum(map(len, plan)), f"{name.replace('_', ' ')} {iteration}", "sample") as shown:
-            for batch, done in chain(kept.items(), cluster.through(todo, work)):
-                if done is not None:
-                    if kept[tuple(batch)] is None:
-                        done.write(files[tuple(batch)])
-                    rows.update(zip(batch, done, strict=True))
-                    shown.update(len(batch))
-        return kind(rows[i] for i in sorted(rows))
-
-    def _kept(self, kind: type[T], path: Path) -> T | None:
-        """A batch that is done; one that another version wrote in another form is moved aside."""
-        try:
-            return kind.read(path) if path.exists() else None
-        except ValueError:
-            self.supersede(path)
-            return None
+        title = f"{name.replace('_', ' ')} {iteration}"
+        return through(parts, title, plan, kind, work, self.supersede)
 
     # ---------------------------------------------------------- decisions
 
