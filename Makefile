@@ -32,6 +32,7 @@ PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
 loop: setup
 	$(BIN)/looptool loop $(RUN) --preset $(PRESET)
+	@echo "The commands named here are in $(BIN): '. $(BIN)/activate' once, then for example 'looptool view $(RUN)'."
 
 lab: $(VENV)/.lab
 	$(BIN)/looptool lab

@@ -18,7 +18,7 @@ import math
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from looptool_kit.checks.dedup import deduplicate
 from looptool_kit.checks.rules import call_errors, check_sample
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import Expansions, Probe, Probes, Score, Verdict, Verdicts
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.toolcalls import Answer, match, parse, render_answer
 
 STAGES = (
@@ -46,39 +46,33 @@ STAGES = (
 )
 
 
-def probes_of(samples: Samples) -> Probes:
+def probe_rows(samples: Iterable[Sample]) -> Iterator[Probe]:
     """A probe for each sample, at growing perplexity.
 
-    Every third failed (a plain reply or another sample's answer), the rest answer as the label.
+    Every third failed (a plain reply or the answer of the sample before), the rest answer as the label.
     """
-    rows = []
+    before = None
     for i, sample in enumerate(samples):
-        text = (
-            render_answer(samples[i - 1].label if i % 6 == 0 else sample.label)
-            if i % 3 or i % 6 == 0
-            else "Done."
-        )
-        answer = parse(text)
+        other = before.label if before and i % 6 == 0 else sample.label
+        text = render_answer(other) if i % 3 or i % 6 == 0 else "Done."
+        answer, before = parse(text), sample
         graded = grade(answer, sample.label, sample.tools)
         state = "failed" if not graded.correct else "borderline" if i % 10 == 1 else "mastered"
-        rows.append(
-            Probe(
-                sample_id=sample.id,
-                iteration=1,
-                text=text,
-                finish_reason="stop",
-                tokens=("a",) * 30,
-                token_ids=(1,) * 30,
-                logprobs=(-0.01 * (i % 90),) * 30,
-                perplexity=math.exp(0.01 * (i % 90)),
-                match=graded.match,
-                correct=graded.correct,
-                state=state,
-                answer=answer,
-                faults=graded.faults,
-            )
+        yield Probe(
+            sample_id=sample.id,
+            iteration=1,
+            text=text,
+            finish_reason="stop",
+            tokens=("a",) * 30,
+            token_ids=(1,) * 30,
+            logprobs=(-0.01 * (i % 90),) * 30,
+            perplexity=math.exp(0.01 * (i % 90)),
+            match=graded.match,
+            correct=graded.correct,
+            state=state,
+            answer=answer,
+            faults=graded.faults,
         )
-    return Probes(rows)
 
 
 def verdicts_of(probes: Probes) -> Verdicts:
@@ -145,7 +139,7 @@ def _composed(folder: Path, written: Path, samples: Samples, stage: Callable[...
     from looptool_kit.stages.compose import compose
 
     run = Run.create(folder, preset="cpu", compose__hppl=len(samples) // 5)
-    probes = probes_of(samples)
+    probes = Probes(probe_rows(samples))
     verdicts = verdicts_of(probes)
     for name, j in (("pool", 0), ("samples", 1)):
         run.folder(j).mkdir(parents=True, exist_ok=True)

@@ -71,7 +71,10 @@ class Loop:
         if self._run.settings.band.estimate:
             estimate(self._run)
         samples = seed(self._run)
-        self.say(f"D1: {len(samples)} seed samples")
+        apart = (self._run.manifest("seed", 0) or {}).get("held_out")
+        self.say(
+            f"D1: {len(samples)} seed samples" + (f"; {apart} more are held out for scores" if apart else "")
+        )
         if self._run.settings.evaluate.base:
             self._evaluate(0)
         last = last or self._run.settings.iterations + 1

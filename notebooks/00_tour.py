@@ -49,7 +49,7 @@ loop_map = LoopMap(run)
 loop_map
 
 # %%
-loop_map.selection  # empty until you click
+loop_map.selection  # all samples until you click
 
 # %% [markdown]
 # ## Seed: samples (section 3.1)
@@ -115,7 +115,6 @@ review
 # those of them on a planted error.
 
 # %%
-
 lt.judge_against_truth(run)
 
 # %% [markdown]
@@ -188,7 +187,6 @@ pd.DataFrame(
 # forgets. Every figure has its 95% interval, and policies are compared on the same samples, pair by pair.
 
 # %%
-
 lt.print_scoreboard(run)
 
 # %%

@@ -174,7 +174,6 @@ composed = lt.compose(run, probes, verdicts, expanded, iteration=1)
 composed
 
 # %%
-
 members = run.table(lt.Members, "members", 2)
 rows = pd.DataFrame(
     {"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)
@@ -202,7 +201,6 @@ scores = lt.evaluate(run, policy)
 f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 
 # %%
-
 lt.print_scoreboard(run)
 pd.DataFrame(
     {"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores

@@ -116,7 +116,6 @@ pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said be
 # The same on the training side: samples that stayed in the dataset, and what the next policy made of them.
 
 # %%
-
 first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
 stayed = [i for i in first if i in second]
 pd.crosstab(
@@ -158,5 +157,4 @@ if GO_ON:
     lt.print_scoreboard(run)
 
 # %%
-
 print(f"The whole run on one page: {lt.report_run(run)}")

@@ -78,14 +78,14 @@ def sample(row: dict) -> lt.Sample:
 own = lt.Samples(
     sample(json.loads(line)) for line in (HERE / "requests.jsonl").read_text(encoding="utf-8").splitlines()
 )
-pd.DataFrame({"split": s.split, "request": s.request, "label": lt.render_answer(s.label)} for s in own[::4])
+print(", ".join(f"{n} {split}" for split, n in pd.Series([s.split for s in own]).value_counts().items()))
+own[::5]
 
 # %% [markdown]
 # The rule tier checks each: schema, dialogue form, and whether every value of the call is supported by what
 # was said. What it finds is nearly always a slip of the pen, and cheaper to fix here than to train on.
 
 # %%
-
 for s in own:
     for check in lt.check_sample(s):
         if not check.passed:
@@ -111,10 +111,7 @@ for split in ("train", "held_out"):
             if seen.duplicate_of(child) is None:
                 seen.add(child)
                 grown.append(child)
-pd.DataFrame(
-    {"split": s.split, "request": s.request, "label": lt.render_answer(s.label)}
-    for s in grown[len(own) :: 12]
-)
+lt.Samples(grown[len(own) :: 16])
 
 # %% [markdown]
 # Templates read the tools alone: names, descriptions, types. They are correct by construction and dull, and
@@ -126,7 +123,7 @@ pd.DataFrame(
 from looptool_kit.stages.seed import templates
 
 written = templates.generate(tools, 60, seed=0)
-pd.DataFrame({"kind": s.kind, "request": s.request, "label": lt.render_answer(s.label)} for s in written[::8])
+lt.Samples(written[::8])
 
 # %%
 pool = [*grown, *(s for s in written if seen.duplicate_of(s) is None)]
@@ -164,18 +161,19 @@ ProbeView(run)
 ExpansionView(run)
 
 # %%
-
 lt.print_scoreboard(run)
 
 # %% [markdown]
 # ## Use it
 #
 # The adapter is an ordinary PEFT folder. A new request goes in; what comes out is parsed by the same parser
-# that trained it, checked against the schema, and only then does your function run. A call that does not pass
-# is shown, never executed.
+# that trained it, and the rule tier reads it as it read your requests: schema, dialogue form, and whether
+# every value was said. Only then does your function run. What the rules object to is shown, never executed.
 
 # %%
 from your_tools import tools as workshop
+
+from looptool_kit.core.preview import words
 
 policy = lt.policy_of(run, run.iteration)
 print("adapter:", policy.adapter)
@@ -187,18 +185,20 @@ def ask(request: str, today: str = "Monday, 2026-11-23") -> None:
     [[completion]] = lt.open_engine(policy, run.settings.probe.batch).generate(
         [chat], lt.Sampling(run.settings.probe.max_new_tokens)
     )
-    answer = lt.parse(completion.text, completion.finish_reason)
+    answer = completion.answer(tools)
     print(f"> {request}")
     if answer.error:
         print(f"  no usable answer ({answer.error}): {answer.text!r}")
     elif not answer.calls:
         print(f"  says: {answer.text}")
+    asked = chat.model_copy(update={"label": lt.Label(calls=answer.calls)})
+    against = [f"{check.name}: {check.detail}" for check in lt.check_sample(asked) if not check.passed]
     for call in answer.calls:
-        wrong = lt.call_errors(call, tools)
-        result = (
-            f"not executed: {'; '.join(wrong)}" if wrong else getattr(workshop, call.name)(**call.arguments)
-        )
-        print(f"  {call.name}({', '.join(f'{k}={v!r}' for k, v in call.arguments.items())})\n    -> {result}")
+        print(f"  {words(call)}")
+        if against:
+            print(f"    not executed: {'; '.join(against)}")
+        else:
+            print(f"    -> {getattr(workshop, call.name)(**call.arguments)}")
 
 
 for request in (

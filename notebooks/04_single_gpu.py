@@ -1,7 +1,7 @@
 # %% [markdown]
 # # A larger model on one GPU
 #
-# [![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)](https://colab.research.google.com/)
+# [Open in Colab](https://colab.research.google.com/)
 #
 # **In short:** this notebook plans and starts a run on a GPU; no result is saved in it.
 #

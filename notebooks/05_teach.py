@@ -19,6 +19,7 @@ import start
 
 import looptool_kit as lt
 from looptool_kit.core import records
+from looptool_kit.core.preview import words
 
 pd.options.display.max_colwidth = 160
 run = start.recorded("teach")
@@ -115,7 +116,7 @@ right = lesson.check_planted(my_rows)
 
 # %%
 for i, s in enumerate(lesson.SITUATIONS):
-    print(f"{i}  {s.request}\n   label: {lt.render_answer(s.label)}\n")
+    print(f"{i}  {s.request}\n   label: {words(s.label)}\n")
 print("tools:", ", ".join(f"{t.name}({', '.join(t.properties)})" for t in lesson.TOOLS))
 
 # %%

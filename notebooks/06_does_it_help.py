@@ -72,8 +72,6 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# ## Results
-#
 # Read the interval before the figure. The difference counts: two arms whose own intervals overlap may still
 # differ clearly, because they are scored on the same samples.
 

@@ -63,7 +63,7 @@ def without_linter(source: str) -> str:
         found = _LINTER.search(line)
         words = f"  # {found[1]}" if found and found[1] else ""
         lines.append(line[: found.start()] + words if found else line)
-    return "\n".join(lines)
+    return "\n".join(lines).strip("\n")
 
 
 def execute(notebook: Any, runs: Path, seconds: int = 3600, **environment: str) -> None:

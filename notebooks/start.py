@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -62,9 +63,20 @@ def _stopped(
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
+def left_aligned(frame: Any) -> str:
+    """A pandas table as HTML whose texts, unlike its numbers, begin at the left.
+
+    JupyterLab sets all of them at the right, where sentences are hard to read.
+    """
+    return re.sub(r"<td>(?!\s*[-+]?[\d.,]+%?\s*</td>)", '<td style="text-align:left">', frame._repr_html_())
+
+
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:
     # Without this, a hundred lines of other libraries stand under a stopped cell.
     shell.set_custom_exc((KeyboardInterrupt,), _stopped)
+    formatters = shell.display_formatter.formatters
+    formatters["text/html"].for_type_by_name("pandas.core.frame", "DataFrame", left_aligned)
+    formatters["text/html"].for_type_by_name("pandas", "DataFrame", left_aligned)
 
 
 def open_run(name: str, preset: str, **settings: Any) -> lt.Run:

@@ -33,7 +33,7 @@ HEAVY = (
 )
 LEVELS = (
     ("cli",),
-    ("doctor", "studies", "audit"),
+    ("doctor", "studies", "audit", "capacity"),
     ("report",),
     ("loop",),
     ("pilot",),

@@ -20,6 +20,9 @@ GROWN = r"""
 import re, sys
 from pathlib import Path
 from looptool_kit import formats
+from looptool_kit.checks.dedup import repeats
+from looptool_kit.core.samples import Samples
+from looptool_kit.core.tables import Stored
 from looptool_kit.report import summary
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
@@ -27,10 +30,17 @@ import pyarrow.parquet, jinja2, looptool_kit.checks.rules, looptool_kit.stages.e
 work, folder = sys.argv[1], Path(sys.argv[2])
 def peak(): return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]) // 1024
 before = peak()
-if work == "import":
-    counts = formats.convert(folder / "data.jsonl", folder / "out.parquet", folder / "aside.jsonl")[:2]
+if work.startswith("import"):
+    data = "data.json" if work == "import a list" else "data.jsonl"
+    counts = formats.convert(folder / data, folder / "out.parquet", folder / "aside.jsonl")[:2]
     assert counts == (8000, 0)
-elif work == "compose":
+elif work == "near-duplicates":
+    assert len(repeats(Stored(Samples, folder / "run" / "iterations" / "01" / "samples.parquet"))) == 0
+elif work.startswith("export"):
+    samples = Samples.read(folder / "run" / "iterations" / "01" / "samples.parquet")
+    before = peak()
+    formats.write(samples, folder / work, "openai")
+elif work.startswith("compose"):
     compose(Run.open(folder / "run"), iteration=1)
 else:
     summary.report_run(Run.open(folder / "run", read_only=True))
@@ -41,21 +51,35 @@ print(peak() - before)
 @pytest.mark.skipif(
     not Path("/proc/self/status").exists(), reason="the peak of a process's own memory is known on Linux only"
 )
-@pytest.mark.parametrize(("work", "most"), [("import", 350), ("compose", 250), ("report", 400)])
+@pytest.mark.parametrize(
+    ("work", "most"),
+    [
+        ("import", 350),
+        ("import a list", 300),
+        ("compose", 250),
+        ("compose long samples", 290),
+        ("report", 350),
+        ("near-duplicates", 310),
+        ("export.jsonl", 100),
+        ("export.parquet", 200),
+    ],
+)
 def test_memory_does_not_grow_with_what_is_not_needed(tmp_path: Path, work: str, most: int) -> None:
-    """Import holds no row, compose and report no token; a report only the samples that it shows. MiB; holding
-    all takes twice as much.
+    """Import holds no row, compose no token and only samples that can join; a report only the samples that it
+    shows, an export no row that it writes. MiB; holding all takes twice as much.
     """
-    if work == "import":
+    if work.startswith("import"):
         row = {
             "messages": [{"role": "user", "content": "x " * 10_000}, {"role": "assistant", "content": "No."}]
         }
-        with open(tmp_path / "data.jsonl", "w") as file:
-            for number in range(8000):
-                file.write(
-                    json.dumps({"messages": [{"role": "system", "content": str(number)}, *row["messages"]]})
-                    + "\n"
-                )
+        rows_in = (
+            json.dumps({"messages": [{"role": "system", "content": str(number)}, *row["messages"]]})
+            for number in range(8000)
+        )
+        if work == "import":
+            (tmp_path / "data.jsonl").write_text("\n".join(rows_in))
+        else:
+            (tmp_path / "data.json").write_text(f"[{', '.join(rows_in)}]")
     else:
         run = Run.create(tmp_path / "run", "cpu-quick", seeds__first=9000)
         long = "x" * (100 if work == "compose" else 20_000)

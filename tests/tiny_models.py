@@ -67,3 +67,15 @@ def tiny_model(kind: str, context: int = 4096) -> Any:
     model = AutoModelForCausalLM.from_config(AutoConfig.for_model(name, **sizes), dtype=torch.float32).eval()
     model.generation_config.eos_token_id = [257, *range(0, 256, 12)]
     return model
+
+
+def tiny_engine() -> Any:
+    """The kit's engine with a tiny model, for processes that open one of their own."""
+    from looptool_kit.policy.engines.transformers import TransformersEngine
+
+    return TransformersEngine(tiny_model("llama"), tiny_tokenizer(), batch_size=2)
+
+
+def broken_engine() -> Any:
+    """An engine that does not open."""
+    raise OSError("no weights here")

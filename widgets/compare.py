@@ -6,11 +6,12 @@ from typing import Any
 
 import traitlets
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import paired
-from looptool_kit.report.side_by_side import CHANGES, Both, Source, side_by_side
+from looptool_kit.report.side_by_side import CHANGES, Both, SideBySide, Source, compared, side_by_side
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.rows import Rows, TableView
@@ -19,7 +20,13 @@ from looptool_kit.widgets.view import script, style
 FACETS = ("change", "answer", "split", "kind")
 STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
-WIDTHS: dict[str, str | float] = {"change": "7em", "answer": "7em", "split": 0.8, "kind": 0.8, "request": 3}
+WIDTHS: dict[str, str | float] = {
+    "request": 1,
+    "change": "6.4em",
+    "split": "9.5em",
+    "kind": "6.4em",
+    "answer": 0,
+}
 
 
 class CompareView(TableView):
@@ -28,13 +35,18 @@ class CompareView(TableView):
     `CompareView(run)` compares the first evaluated policy with the last one on the held-out samples,
     `CompareView(run, "D1", "D3")` two of them, `CompareView(run, "D3", other=run2)` that of another run, and
     `CompareView(run, "D1", "D2", source="probes")` what both were probed on. Read back: `selection`,
-    `filters`, `search`, `sort`.
+    `filters`, `search`, `sort`. On the page, and by setting `before` and `after`, other policies are chosen.
     """
 
     _esm = script("sample", "table_head", "table", "compare")
     _css = style()
 
-    names: traitlets.List[Any] = traitlets.List(help="the two policies").tag(sync=True)
+    names: traitlets.List[Any] = traitlets.List(help="the two policies, in words").tag(sync=True)
+    before = traitlets.Unicode(help="name of the first policy").tag(sync=True)
+    after = traitlets.Unicode(help="name of the second policy").tag(sync=True)
+    choices: traitlets.List[Any] = traitlets.List(help="what `before` may be, and what `after`").tag(
+        sync=True
+    )
     counts: traitlets.List[Any] = traitlets.List(help="each kind of change and its samples").tag(sync=True)
     about = traitlets.Unicode(help="the difference in a sentence").tag(sync=True)
 
@@ -48,12 +60,19 @@ class CompareView(TableView):
     ) -> None:
         """Show two policies; the arguments are those of `report.side_by_side`."""
         self._both = side_by_side(run, before, after, other, source)
+        self._runs, self._source, self._failed = (run, other), source, ""
+        choices = [compared(run, source), compared(other or run, source)]
+        before, after = before or choices[0][0], after or choices[1][-1]
+        self._shown = (before, after)
         counts = self._both.counts
         super().__init__(
             self._rows(),
             widths=WIDTHS,
             filters={"change": next(c for c in CHANGES if counts[c])},
             names=[self._both.before, self._both.after],
+            before=before,
+            after=after,
+            choices=choices,
             counts=[list(pair) for pair in counts.items()],
             about=self._about(),
         )
@@ -63,6 +82,31 @@ class CompareView(TableView):
     def selection(self) -> Samples:
         """The samples shown (filters and search applied), in that order."""
         return Samples(self._both.rows[i].sample for i in self.order)
+
+    @traitlets.validate("before", "after")
+    def _evaluated(self, proposal: Any) -> str:
+        name, there = proposal["value"], self.choices[proposal["trait"].name == "after"]
+        if name not in there:
+            raise traitlets.TraitError(
+                f"there is no policy {name!r} to compare; there are {', '.join(there)}"
+            )
+        return str(name)
+
+    @traitlets.observe("before", "after")
+    def _other_policies(self, _: Any) -> None:
+        if self._shown == (self.before, self.after):
+            return
+        run, other = self._runs
+        self._shown, self._failed = (self.before, self.after), ""
+        try:
+            self._both = side_by_side(run, self.before, self.after, other, self._source)
+        except RunError as error:
+            self._both, self._failed = SideBySide(self.before, self.after, [], 0), str(error)
+        with self.hold_sync():
+            self.names = [self._both.before, self._both.after]
+            self.counts = [list(pair) for pair in self._both.counts.items()]
+            self.about = self._failed or self._about()
+            self.replace(self._rows())
 
     def on_sample(self, at: int) -> dict[str, Any]:
         """Answer with the row at place `at` of the order shown.
@@ -97,11 +141,11 @@ class CompareView(TableView):
     def _rows(self) -> Rows:
         rows = self._both.rows
         columns = {
-            "change": [r.change for r in rows],
-            "answer": ["same" if r.same_answer else "differs" for r in rows],
-            "split": [r.split or "–" for r in rows],
-            "kind": [r.sample.kind or "–" for r in rows],
             "request": [r.sample.request for r in rows],
+            "change": [r.change for r in rows],
+            "split": [r.split.replace("_", " ") or "–" for r in rows],
+            "kind": [r.sample.kind or "–" for r in rows],
+            "answer": ["same" if r.same_answer else "differs" for r in rows],
         }
 
         def text(i: int) -> str:

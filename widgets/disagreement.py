@@ -32,6 +32,7 @@ NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
 _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
+_STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
 
 
 class DisagreementView(SampleTable):
@@ -101,7 +102,7 @@ class DisagreementView(SampleTable):
                 "confidence": np.array([v.confidence for v in self.verdicts], float),
                 "decided": [NOT_REVIEWED] * len(self.verdicts),
                 "error": [in_words(p.error) for p in self.probes],
-                "kind": [s.kind or "(none)" for s in self.samples],
+                "kind": [s.kind or "–" for s in self.samples],
                 "tool": [tools_of(s.label) for s in self.samples],
                 "tags": tags_of(run, self.samples),
             },
@@ -110,7 +111,7 @@ class DisagreementView(SampleTable):
         )
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
-        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "6.8em"}
+        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9em"}
         super().__init__(
             rows,
             run,
@@ -387,14 +388,16 @@ class DisagreementView(SampleTable):
     def static_html(self) -> str:
         if self.missing:
             return table_html((), (), self.missing)
-        names, rows = [name for name in self.rows.names if name != "tags"], []
+        rows = []
         for i in map(int, self.order[:_STATIC_ROWS]):
-            cells = [self.rows.cell(name, i)[:100] for name in names]
+            cells = [self.rows.cell(name, i)[:100] for name in self.rows.names]
             self._say(cells, i)
-            rows.append([*cells, "" if self._hidden(i) else self.verdicts[i].rationale[:300]])
+            said = dict(zip(self.rows.names, cells, strict=True))
+            why = "" if self._hidden(i) else self.verdicts[i].rationale[:300]
+            rows.append([*(said[name] for name in _STATIC_COLUMNS), why])
         p = self.progress
         caption = (
             f"Disagreements of iteration {self.iteration}: {len(rows)} of {self.total:,} rows; reviewed"
             f" {p['reviewed']:,}, left {p['left']:,}"
         )
-        return table_html([*names, "rationale"], rows, caption, wide=("request", "rationale"))
+        return table_html([*_STATIC_COLUMNS, "rationale"], rows, caption, wide=("request", "rationale"))

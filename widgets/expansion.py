@@ -99,7 +99,7 @@ class ExpansionView(TableView):
             facets=("error",),
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
-        widths = {"request": 3.0, "error": 1.7, "at": 0.0, "accepted": 1.1}
+        widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "6.2em"}
         super().__init__(rows, widths, iteration=self._j, blocked=read_only_note(run), missing=missing)
         self._recount()
 
@@ -247,7 +247,7 @@ class ExpansionView(TableView):
         )
         caption += f"; the first {len(rows)}" if len(rows) < len(self.expansions) else ""
         columns = ("seed", "child", "error pattern", "state", "failed checks")
-        return table_html(columns, rows, caption, wide=("seed", "child"))
+        return table_html(columns, rows, caption, wide=("seed", "child", "error pattern"))
 
     # ------------------------------------------------------------- within
 

@@ -23,7 +23,7 @@ from looptool_kit.studies.judge_check import Trial, Trials, card, right_samples,
 from looptool_kit.studies.judge_merits import Share
 from looptool_kit.widgets.detail import aligned, answer, detail
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import script, style
+from looptool_kit.widgets.view import in_words, script, style
 
 MEASURES = {
     "precision": "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
@@ -91,8 +91,8 @@ class JudgeCheckView(TableView):
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
-            widths={"request": 3, "kind": "13em", "expected": 0, "verdict": "9em", "right": "4.5em"},
-            card=[[r.kind, r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
+            widths={"request": 3, "kind": "13.5em", "expected": 0, "verdict": "9.4em", "right": "4.5em"},
+            card=[[in_words(r.kind), r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
             measures=[list(pair) for pair in MEASURES.items()],
             about=[
                 *_asked(facts),
@@ -127,7 +127,7 @@ class JudgeCheckView(TableView):
             "faults": [],
         }
         about = {
-            "kind": trial.kind,
+            "kind": in_words(trial.kind),
             "expected": trial.expected,
             "verdicts": list(trial.verdicts),
             "rationale": trial.rationale,
@@ -152,7 +152,7 @@ class JudgeCheckView(TableView):
         requests = [self._samples[t.sample_id].request for t in trials]
         columns = {
             "request": requests,
-            "kind": [t.kind for t in trials],
+            "kind": [in_words(t.kind) for t in trials],
             "expected": [t.expected for t in trials],
             "verdict": [t.verdict for t in trials],
             "right": ["yes" if t.verdict == t.expected else "no" for t in trials],
@@ -170,7 +170,7 @@ class JudgeCheckView(TableView):
         def bounds(share: Share) -> tuple[float, float, float] | None:
             return (share.lo, share.k / share.n, share.hi) if share.n else None
 
-        rows = [(r.kind, [bounds(getattr(r, m)) for m in MEASURES]) for r in self._card]
+        rows = [(in_words(r.kind), [bounds(getattr(r, m)) for m in MEASURES]) for r in self._card]
         return intervals(rows, list(MEASURES), "shares by kind of error, with 95% intervals")
 
 

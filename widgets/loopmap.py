@@ -71,11 +71,11 @@ class LoopMap(TableView):
             self._rows(),
             widths={
                 "request": 3.0,
-                "iteration": "5.6em",
-                "part": "5.2em",
-                "state": "6.2em",
-                "verdict": "8.2em",
-                "fate": "7em",
+                "iteration": "5.8em",
+                "part": "4.8em",
+                "state": "6.6em",
+                "verdict": "9.2em",
+                "fate": "8.4em",
                 "kind": 0,
             },
             heats=heats,
@@ -199,7 +199,7 @@ class LoopMap(TableView):
             "svg": self._map(width=width or 960),
             "note": self.note,
             "flips": [list(f.values()) for f in self.flips()],
-            "legend": legend(),
+            "legend": legend({fate.part for fate in self._fates}),
         }
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:

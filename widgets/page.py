@@ -56,6 +56,8 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     def show(*_: object) -> None:
         name = choice.value
         if name not in made or isinstance(made[name], ipywidgets.HTML):
+            # A large run takes seconds: until then the page must not show the view that was left.
+            place.children = (_note(f"{VIEWS[name][0]}: reading the run …"),)
             try:
                 made[name] = _made(run, name, at if name == first else "")
             except (RunError, ValueError) as error:
@@ -91,7 +93,7 @@ def _made(run: Run, name: str, at: str) -> View:
 
 
 def _about(run: Run) -> str:
-    where = f"{run.path.name}: {run.iteration} datasets, preset {run.settings.preset or '(own)'}."
+    where = f"{run.name}: {run.iteration} datasets, preset {run.settings.preset or '(own)'}."
     if run.read_only:
         return f"{where} Another page, notebook or command works on this run, so nothing can be decided here."
     return f"{where} What you decide is saved at once, in {run.path / 'decisions.jsonl'}."

@@ -16,7 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import STATES, Frontier, Measured, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.drawing import histogram, picture
+from looptool_kit.drawing import NEAR_ONE, histogram, picture
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import detail
@@ -32,12 +32,12 @@ STATIC_ROWS = 10
 
 WIDTHS: dict[str, str | float] = {
     "request": 3,
-    "state": "6.5em",
-    "perplexity": "6.5em",
-    "iteration": "5.5em",
+    "state": "6.6em",
+    "perplexity": "6.8em",
+    "iteration": 0,
     "kind": 0,
-    "tool": 1.2,
-    "error": 1.2,
+    "tool": "9em",
+    "error": "9.5em",
     "frontier": 0,
     "pass rate": 0,
     "tags": 0,
@@ -228,16 +228,16 @@ class ProbeView(SampleTable):
             "state": self._states,
             "perplexity": self._perplexity,
             "iteration": self._iterations,
-            "kind": [s.kind or "(none)" for s in samples],
+            "kind": [s.kind or "–" for s in samples],
             "tool": [
                 (c[0].name if len(c) == 1 else tools_of(s.label)) if (c := s.label.calls) else "(plain reply)"
                 for s in samples
             ],
-            "error": [in_words(p.faults[0].kind) if p.faults else "(none)" for p in probes],
+            "error": [in_words(p.faults[0].kind) if p.faults else "–" for p in probes],
         }
         if any(self._measured):
             columns["frontier"] = [_frontier(m) for m in self._measured]
-            columns["pass rate"] = [f"{m.pass_rate:.2f}" if m else "(none)" for m in self._measured]
+            columns["pass rate"] = [f"{m.pass_rate:.2f}" if m else "–" for m in self._measured]
         if self._run:
             columns["tags"] = tags_of(self._run, samples)
         if len(np.unique(self._iterations)) < 2:
@@ -297,18 +297,19 @@ class ProbeView(SampleTable):
     # ------------------------------------------------------------- chart
 
     def _bins(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Bins of equal width in log-perplexity over these rows: their edges, and the bin of each row.
+        """Bins of equal width in log(perplexity - NEAR_ONE): their edges, and the bin of each row.
 
         The last bin holds whatever lies beyond: one extreme answer must not push all others into one bin.
         """
-        logs = np.nan_to_num(np.log(np.maximum(self._perplexity[rows], 1.0)), nan=0.0, posinf=700.0)
+        above = np.maximum(self._perplexity[rows], 1.0) - NEAR_ONE
+        logs = np.nan_to_num(np.log(above), nan=0.0, posinf=700.0)
         low, high = (float(logs.min()), float(logs.max())) if len(logs) else (0.0, 1.0)
         # Only where the outermost 0.5% would take more than half of the axis.
         if len(logs) and high - low > 2 * (far := float(np.quantile(logs, 0.995)) - low) > 0:
             high = low + far
         high = max(high, low + 0.01)  # all alike: a width that can be divided
         count = int(np.clip(2 * math.sqrt(len(logs)), 12, 60))
-        edges = np.exp(np.linspace(low, high, count + 1))
+        edges = NEAR_ONE + np.exp(np.linspace(low, high, count + 1))
         return edges, np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
 
     def _chart(self, width: int = 0) -> str:
@@ -318,7 +319,7 @@ class ProbeView(SampleTable):
         cells = np.bincount(bin_of * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
         counts = {state: cells[:, k].tolist() for k, state in enumerate(STATES)}
         title, wide = "samples by perplexity and state", int(np.clip(width or 960, 320, 2000))
-        return histogram(edges.tolist(), counts, title, "perplexity", width=wide)
+        return histogram(edges.tolist(), counts, title, "perplexity", width=wide, origin=NEAR_ONE)
 
 
 def _tables(run: Run) -> list[tuple[Probes, Samples, Verdicts]]:
@@ -348,7 +349,7 @@ def _measured(run: Run) -> dict[tuple[int, str], Measured]:
 def _frontier(measured: Measured | None) -> tuple[str, ...]:
     """The values of the facet `frontier`."""
     if measured is None:
-        return ("(none)",)
+        return ("–",)
     return (measured.place, "inconsistent") if measured.inconsistent else (measured.place,)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import getpass
 import io
 from collections.abc import Sequence
 from typing import Any, Self
@@ -15,6 +14,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample
+from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import read_only_note
@@ -56,7 +56,7 @@ class SampleTable(TableView):
             traits: as for `TableView`.
         """
         self._of, self._each, self._linked = run, samples, linked
-        name = (run.annotator if run else "") or getpass.getuser()
+        name = whole((run.annotator if run else "") or user_name())
         super().__init__(rows, annotator=name, saved=self._names(), **traits)
 
     # --------------------------------------------------------------- place
@@ -156,7 +156,7 @@ class SampleTable(TableView):
                 " them, or use `looptool export`"
             )
         text = self._jsonl() if form == "jsonl" else self._csv()
-        name = f"{self._of.path.name if self._of else 'probes'}-{self._linked}.{form}"
+        name = f"{self._of.name if self._of else 'probes'}-{self._linked}.{form}"
         samples = len({self._each[i].id for i in self.order})
         what = f"{samples:,} samples" if form == "jsonl" else f"{len(self.order):,} rows"
         return {"name": name, "text": text, "message": f"{what} saved as {name}"}

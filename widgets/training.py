@@ -16,7 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.view import View, script, style
+from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
 """Points of a chart, all its lines together."""
@@ -30,7 +30,10 @@ The cell that shows a training may stand right before one that trains again.
 _ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
 """Points of a chart in a notebook without a kernel."""
+FEW_STEPS = 5
+"""Steps of a training below which its rows in a table say more than charts of two or three points."""
 
+TRAINERS = ("sft", "grpo", "preference")
 Row = dict[str, Any]
 Points = list[tuple[float, float]]
 
@@ -79,6 +82,9 @@ class TrainingView(View):
     charts: traitlets.List[Any] = traitlets.List(help="one SVG text for each of CHARTS that has points").tag(
         sync=True
     )
+    steps: traitlets.List[Any] = traitlets.List(
+        help="name, head and rows of a table for each trainer that has taken few steps"
+    ).tag(sync=True)
     rollouts = traitlets.Dict(
         help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step"
     ).tag(sync=True)
@@ -134,6 +140,7 @@ class TrainingView(View):
                     trainings = self._trainings()
                     with self.hold_sync():
                         self.charts = draw(trainings, MAX_POINTS)
+                        self.steps = step_tables(trainings)
                         self.progress = "; ".join(_words(*t) for t in trainings)
                     self._drawn = True
                 completions = self._latest_rollouts()
@@ -156,15 +163,18 @@ class TrainingView(View):
             "completions/mean_length",
             "entropy",
         )
+        if not trainings:
+            return table_html((), (), f"Training of {self.run.name}: no step was logged yet.")
         rows = [
             (f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns))
             for j, trainer, log in trainings
             if log
         ]
         table = table_html(
-            ("iteration, trainer", *columns), rows, f"Training of {self.run.path.name}: the last row of each"
+            ("iteration, trainer", *columns), rows, f"Training of {self.run.name}: the last row of each"
         )
-        return table + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
+        few = "".join(table_html(head, cells, name) for name, head, cells in step_tables(trainings))
+        return table + few + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
     def _watch(self) -> None:
         last_change = time.monotonic()
@@ -177,7 +187,7 @@ class TrainingView(View):
 
     def _find(self) -> list[_Log]:
         for j in self._iterations():
-            for trainer in ("sft", "grpo", "preference"):
+            for trainer in TRAINERS:
                 path = self._folder(j, trainer) / "history.jsonl"
                 self._logs.setdefault(path, _Log(path, j, trainer))
         return list(self._logs.values())
@@ -230,7 +240,12 @@ class TrainingView(View):
             for s in samples
         }
         shown = [
-            [_cut(requests.get(r["sample_id"], r["sample_id"])), _cut(r["text"]), r["reward"], r["error"]]
+            [
+                _cut(requests.get(r["sample_id"], r["sample_id"])),
+                _cut(r["text"]),
+                r["reward"],
+                in_words(r["error"]),
+            ]
             for r in rows[:_ROLLOUTS]
         ]
         self._rollouts_seen = seen
@@ -271,15 +286,19 @@ def _stat(file: Any) -> tuple[int, int]:
 
 
 def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str]:
-    """Charts of trainers that have points, one line for each iteration.
+    """Charts of trainers that have taken more than a few steps.
+
+    A line for each iteration.
 
     Args:
         trainings: iteration, trainer and log rows of each training.
         most: points of a chart.
     """
     out = []
+    names = [f"iteration {j}" for j in sorted({j for j, _, _ in trainings})]
+    few = _few(trainings)
     for title, (y_label, y_range, value) in CHARTS.items():
-        for trainer in ("sft", "grpo", "preference"):
+        for trainer in (t for t in TRAINERS if t not in few):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
                 values = (
@@ -298,8 +317,37 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
                 values_of = [y for points in thin.values() for _, y in points]
                 inside = y_range and all(low <= y <= (math.inf if high is None else high) for y in values_of)
                 whose = f"{title}, {trainer.upper()}" + (f" of {next(iter(thin))}" if len(thin) == 1 else "")
-                out.append(lines(thin, whose, y_label, y_range=y_range if inside else None, height=190))
+                inside_range = y_range if inside else None
+                out.append(lines(thin, whose, y_label, y_range=inside_range, height=190, names=names))
     return out
+
+
+def step_tables(
+    trainings: Sequence[tuple[int, str, list[Row]]],
+) -> list[tuple[str, list[str], list[list[str]]]]:
+    """A table of each trainer that has taken few steps.
+
+    Its name, its head and its rows, one for each step.
+    """
+    out = []
+    for trainer in _few(trainings):
+        steps = [
+            (j, row, [value(row, before) for _, _, value in CHARTS.values()])
+            for j, name, rows in trainings
+            if name == trainer
+            for before, row in zip([None, *rows], rows, strict=False)
+        ]
+        logged = [k for k in range(len(CHARTS)) if any(values[k] is not None for _, _, values in steps)]
+        head = ["iteration", "step", *(list(CHARTS)[k] for k in logged)]
+        cells = [[str(j), str(row["step"]), *(_short(values[k]) for k in logged)] for j, row, values in steps]
+        out.append((f"{trainer.upper()}, step by step", head, cells))
+    return out
+
+
+def _few(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:
+    """The trainers of which no training has taken more than a few steps."""
+    most = {t: max((len(rows) for _, name, rows in trainings if name == t), default=0) for t in TRAINERS}
+    return [trainer for trainer, steps in most.items() if 0 < steps < FEW_STEPS]
 
 
 def thinned(points: Points, most: int) -> Points:

@@ -26,6 +26,8 @@ from looptool_kit.widgets.view import View, read_only_note, script, style
 from looptool_kit.world import execute, new_state
 
 Function = Callable[..., Any]
+MAX_EXAMPLE = 200
+"""Characters of the request that is shown as an example."""
 
 
 class TryView(View):
@@ -45,6 +47,7 @@ class TryView(View):
     chosen: traitlets.List[Any] = traitlets.List(help="names of the tools on offer").tag(sync=True)
     system = traitlets.Unicode("", help="what is said before the dialogue").tag(sync=True)
     draft = traitlets.Unicode("", help="the request that is being typed").tag(sync=True)
+    example = traitlets.Unicode("", help="a request to begin with, empty where there is none").tag(sync=True)
     blocked = traitlets.Unicode("", help="why no sample can be kept, empty where it can").tag(sync=True)
 
     def __init__(self, run: Run, policy: str = "", functions: Sequence[Function] = ()) -> None:
@@ -86,6 +89,7 @@ class TryView(View):
             offered=[[t.name, t.description] for t in self._tools.values()],
             chosen=[t.name for t in first.tools] if first else [],
             system=before[0] if before else "",
+            example=_first_request(first) if first else "",
             blocked=read_only_note(run),
         )
 
@@ -178,7 +182,7 @@ class TryView(View):
         rows: list[tuple[str, str]] = [(m.role, m.content or _written(m.tool_calls)) for m in self._messages]
         if self._answer:
             rows.append((self._by, self._answer.text))
-        return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.path.name}")
+        return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.name}")
 
     def _policy(self) -> Policy:
         return policy_of(self.run, 0 if self.policy == "base" else int(self.policy.removeprefix("D")))
@@ -246,6 +250,12 @@ class TryView(View):
             "by": self._by,
             "runs": f"{where}: {_written(calls)}" if calls else "",
         }
+
+
+def _first_request(sample: Sample) -> str:
+    """What a user says first in a sample, in one line; its tools are the ones that are on offer at first."""
+    said = next((m.content for m in sample.messages if m.role == "user"), "")
+    return " ".join(said.split())[:MAX_EXAMPLE]
 
 
 def _objections(sample: Sample, answer: Probe) -> list[str]:

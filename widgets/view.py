@@ -100,7 +100,7 @@ def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
     verb = "has no" if iteration else "has"
     return (
         iteration or run.iteration,
-        f"{whose} of {run.path.name} {verb} {words} yet{also}. Run the stage first: {call}. Then run this"
+        f"{whose} of {run.name} {verb} {words} yet{also}. Run the stage first: {call}. Then run this"
         " cell again.",
     )
 

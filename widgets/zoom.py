@@ -63,7 +63,8 @@ def perplexity_chart(run: Run) -> Figure:
         height=120 + 130 * max(1, len(ticks)),
         xaxis={"type": "log", "title": {"text": "perplexity of the greedy answer"}},
         yaxis={"tickvals": ticks, "ticktext": [f"D{j}" for j in ticks], "autorange": "reversed"},
-        legend={"orientation": "h"},
+        legend={"orientation": "h", "y": 1, "yanchor": "bottom"},
+        margin={"t": 40, "b": 50, "l": 40, "r": 20},
     )
     return chart
 

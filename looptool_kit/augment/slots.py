@@ -133,7 +133,7 @@ def swap(sample: Sample, slot: Slot, rng: Random, values: Values) -> Sample | No
     for new in _others(slot, rng, values, today):
         if canonical(new) in taken or (isinstance(new, str) and re.search(bounded(new.casefold()), heard)):
             continue
-        edits = [_edit(sample, place, slot.value, new, today) for place in places]
+        edits = [_edit(sample, place, slot, new, today) for place in places]
         if all(e is not None for e in edits):
             return _apply(sample, slot, new, [e for e in edits if e is not None])
     return None
@@ -234,16 +234,19 @@ def _equal_leaves(content: str, value: Any) -> list[Any]:
         return []
 
 
-def _edit(sample: Sample, place: _Place, old: Any, new: Any, today: date | None) -> Edit | None:
+def _edit(sample: Sample, place: _Place, slot: Slot, new: Any, today: date | None) -> Edit | None:
     """The replacement at one place.
 
     None where the new value cannot be said in the way the old one is.
     """
     text = sample.messages[place.message].content
-    said = text[place.start : place.end]
+    old, said = slot.value, text[place.start : place.end]
     if place.mention is None:
-        wording = str(new) if said == old else _spoken(str(new))
-        if sample.messages[place.message].role == "tool":
+        told = sample.messages[place.message].role == "tool"
+        # Nobody says the "living_room speaker" after "the bedroom speaker".
+        choice = isinstance(slot.schema.get("enum"), list) and "_" not in str(old) and not told
+        wording = str(new) if said == old and not choice else _spoken(str(new))
+        if told:
             wording = json.dumps(wording, ensure_ascii=False)[1:-1]
     else:
         wording = say_like(place.mention, old, new, today) or ""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
@@ -72,6 +73,14 @@ def _same_answer(a: Label, b: Label) -> bool:
     return match(a, b) and (bool(a.calls) or normalised(a.reply) == normalised(b.reply))
 
 
+class _Known(NamedTuple):
+    """What is kept of a sample: a dialogue takes most of the memory, and only its words are compared."""
+
+    id: str
+    label: Label
+    words: frozenset[str]
+
+
 class Deduplicator:
     """The samples so far.
 
@@ -79,8 +88,8 @@ class Deduplicator:
     """
 
     def __init__(self, samples: Iterable[Sample] = ()) -> None:
-        self._rows: list[tuple[Sample, frozenset[str]]] = []
-        self._same: dict[frozenset[str], list[Sample]] = {}
+        self._rows: list[_Known] = []
+        self._same: dict[frozenset[str], list[_Known]] = {}
         self._near = _index()
         self._last: tuple[Sample, frozenset[str], RMinHash] | None = None
         for sample in samples:
@@ -89,9 +98,10 @@ class Deduplicator:
     def add(self, sample: Sample) -> None:
         """Take a sample in, duplicate or not."""
         _, words, minhash = self._look(sample)
-        self._same.setdefault(words, []).append(sample)
+        known = _Known(sample.id, sample.label, words)
+        self._same.setdefault(words, []).append(known)
         self._near.insert(len(self._rows), minhash)
-        self._rows.append((sample, words))
+        self._rows.append(known)
 
     def duplicate_of(self, sample: Sample) -> str | None:
         """Return the id of the sample that this one repeats most.
@@ -104,8 +114,8 @@ class Deduplicator:
                 return other.id
         best, most = None, 0.0
         for at in sorted(self._near.query(minhash)):
-            other, its_words = self._rows[at]
-            similarity = jaccard(words, its_words)
+            other = self._rows[at]
+            similarity = jaccard(words, other.words)
             if (
                 similarity >= NEAR_THRESHOLD
                 and similarity > most
@@ -132,21 +142,35 @@ def deduplicate(samples: Iterable[Sample]) -> tuple[Samples, dict[str, str]]:
         The samples that are kept, in order, and id of a dropped sample -> id of the one it repeats.
     """
     rows = list(samples)  # before collection stops: what makes the samples may well make cycles
-    seen = Deduplicator()
-    kept: list[Sample] = []
-    dropped: dict[str, str] = {}
+    found = repeats(rows)
+    kept = Samples(sample for at, sample in enumerate(rows) if at not in found)
+    return kept, {rows[at].id: other for at, other in found.items()}
+
+
+def repeats(samples: Iterable[Sample]) -> dict[int, str]:
+    """Find the samples that repeat an earlier one, as `deduplicate` does.
+
+    Args:
+        samples: They are passed over twice and not held: a `Stored` may hold more than memory does.
+
+    Returns:
+        Place of a sample, from 0 -> id of the one it repeats.
+    """
+    seen, found = Deduplicator(), dict[int, str]()
     with no_collection():
         # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more
         # is asked of them or kept.
-        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in rows), _PERMUTATIONS, _SEED)
-        for sample, alike in zip(rows, _index().query_duplicate_flags_matrix_one_shot(sketches), strict=True):
-            if alike and (duplicate := seen.duplicate_of(sample)) is not None:
-                dropped[sample.id] = duplicate
+        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in samples), _PERMUTATIONS, _SEED)
+        alike = _index().query_duplicate_flags_matrix_one_shot(sketches)
+        del sketches
+        for at, (sample, near) in enumerate(zip(samples, alike, strict=True)):
+            if not near:
                 continue
-            if alike:
+            if (duplicate := seen.duplicate_of(sample)) is not None:
+                found[at] = duplicate
+            else:
                 seen.add(sample)
-            kept.append(sample)
-    return Samples(kept), dropped
+    return found
 
 
 def _index() -> RMinHashLSH:

@@ -266,8 +266,14 @@ def groundings(call: ToolCall, tools: Sequence[Tool], d: Dialogue) -> dict[str, 
 def _of_another_call(sample: Sample, call: ToolCall, name: str, d: Dialogue) -> bool:
     """True where another call of the label uses the named choice.
 
-    "Heat the hall and cool the office" names both, each for its call.
+    "Heat the hall and cool the office" names both, each for its call, as "one as a ratio, one as a decimal"
+    names a flag that is on in one call and off in the other.
     """
+    if call.arguments[name] is False:
+        return any(
+            c is not call and c.name == call.name and c.arguments.get(name) is True
+            for c in sample.label.calls
+        )
     tool = next((t for t in sample.tools if t.name == call.name), None)
     schema = tool.properties.get(name) if tool else None
     if (

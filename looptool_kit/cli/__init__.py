@@ -5,6 +5,7 @@
     look.py      runs, settings
     view.py      view
     compare.py   compare, ablate
+    simulate.py  simulate
     checks.py    trust, judge-check, doctor
     data.py      import, contamination
     export.py    export
@@ -19,7 +20,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from pathlib import Path
 
 from looptool_kit.cli.common import app
 from looptool_kit.core.progress import close_bars
@@ -31,6 +31,7 @@ from looptool_kit.cli import loop  # noqa: F401
 from looptool_kit.cli import look  # noqa: F401
 from looptool_kit.cli import view  # noqa: F401
 from looptool_kit.cli import compare  # noqa: F401
+from looptool_kit.cli import simulate  # noqa: F401
 from looptool_kit.cli import stages  # noqa: F401
 from looptool_kit.cli import export  # noqa: F401
 from looptool_kit.cli import data  # noqa: F401
@@ -46,22 +47,23 @@ def main() -> None:
     An error that a user can fix is one paragraph, not a traceback. With LOOPTOOL_DEBUG=1 the traceback is
     shown too.
     """
-    from looptool_kit.core.errors import RunError, no_writing
+    from looptool_kit.core.errors import RunError, of_the_system
     from looptool_kit.policy.models import ModelNotFound
 
     signal.signal(signal.SIGINT, _stop)
     try:
         app()
-    except (RunError, ModelNotFound, ValueError, FileNotFoundError, FileExistsError) as error:
+    except (RunError, ModelNotFound, ValueError, ImportError, OSError) as error:
         if os.environ.get("LOOPTOOL_DEBUG"):
             raise
-        say(f"looptool: {error}", fg="red", err=True)
+        words = of_the_system(error) if isinstance(error, OSError) else str(error)
+        say(f"looptool: {words}", fg="red", err=True)
         sys.exit(1)
-    except OSError as error:
-        remedy = no_writing(error, Path(error.filename)) if isinstance(error.filename, str) else ""
-        if not remedy or os.environ.get("LOOPTOOL_DEBUG"):
+    except MemoryError:
+        if os.environ.get("LOOPTOOL_DEBUG"):
             raise
-        say(f"looptool: {remedy}", fg="red", err=True)
+        words = "this machine's memory does not do for that: give less at once, or take a larger one."
+        say(f"looptool: {words}", fg="red", err=True)
         sys.exit(1)
     except Stopped:
         close_bars()

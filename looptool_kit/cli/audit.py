@@ -49,7 +49,7 @@ def audit(
         Path,
         typer.Argument(
             help="A file or a folder of `datasets` in any form that import reads, a run folder, or questions"
-            " in BFCL's form."
+            " in BFCL's form; also at s3://."
         ),
     ],
     form: Annotated[str | None, typer.Option(help="The form of the rows; detected if left out.")] = None,
@@ -83,12 +83,16 @@ def audit(
     """
     from looptool_kit.audit.findings import SEVERITIES
     from looptool_kit.audit.show import summary, table
+    from looptool_kit.core import remote
 
     _check_options(repair, apply, decided)
     for path in (out, jsonl, desk, repair):
         if path is not None:
+            if url := remote.url_of(path):
+                raise ValueError(f"an audit writes files of this machine: give another name than {url}")
             refuse_existing(path)
-    found = _look(target, form, kinds, against)
+    with remote.readable(target) as here, remote.readable(against or Path()) as test:
+        found = _look(here, form, kinds, test if against else None)
     if found.findings:
         show(table(found))
     say(summary(found))

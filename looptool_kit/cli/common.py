@@ -175,6 +175,14 @@ def refuse_existing(out: Path) -> None:
         FileExistsError: The path exists.
         ValueError: It is inside a run.
     """
+    from looptool_kit.core import remote
+
+    if url := remote.url_of(out):
+        if remote.exists(url):
+            raise FileExistsError(
+                f"{url} exists already, and nothing is written over it: give another name, or remove it first"
+            )
+        return
     if out.exists() or out.is_symlink():
         raise FileExistsError(
             f"{out} exists already, and nothing is written over it: give another name, or move it away first"

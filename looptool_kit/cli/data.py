@@ -17,9 +17,12 @@ MANY = 12
 @app.command(name="import", rich_help_panel=DATA)
 def import_command(
     file: Annotated[
-        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder written by `datasets`.")
+        Path,
+        typer.Argument(
+            help="A .jsonl, .json or .parquet file, or a folder written by `datasets`; also s3://."
+        ),
     ],
-    out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write.")],
+    out: Annotated[Path, typer.Argument(help="The .jsonl or .parquet file of samples to write; also s3://.")],
     form: FormOption = None,
     keep_error_turns: Annotated[
         bool,
@@ -34,22 +37,28 @@ def import_command(
     an error: they stay in the context of later turns, but are not samples.
     """
     from looptool_kit import formats
+    from looptool_kit.core import remote
 
+    if out.suffix not in (".jsonl", ".parquet"):
+        raise ValueError(f"{out}: give a name that ends in .jsonl or .parquet, which says what is written")
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
     refuse_existing(rejected_file)
-    done = formats.convert(
-        file,
-        out,
-        rejected_file,
-        None if form is None else formats.form_named(form),
-        mask_errors=not keep_error_turns,
-    )
-    say(f"Samples({done.samples} rows) in {out}")
+    with remote.readable(file) as source, remote.written(out) as target:
+        done = formats.convert(
+            source,
+            target,
+            target.with_name(rejected_file.name),
+            None if form is None else formats.form_named(form),
+            mask_errors=not keep_error_turns,
+            name=remote.url_of(file) or str(file),
+        )
+    rejected_name = remote.url_of(rejected_file) or rejected_file
+    say(f"Samples({done.samples} rows) in {remote.url_of(out) or out}")
     if done.rejected:
-        say(f"{done.rejected} rows rejected, in {rejected_file}, for example {done.first}")
+        say(f"{done.rejected} rows rejected, in {rejected_name}, for example {done.first}")
     if done.masked:
-        say(f"{done.masked} turns masked, since their call led to an error, in {rejected_file}")
+        say(f"{done.masked} turns masked, since their call led to an error, in {rejected_name}")
     for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
         for words, count in counts.most_common(MANY):
             say(f"{title:<12} {count:>8,}  {words}")

@@ -24,7 +24,8 @@ ENVIRONMENT = "verifiers"
 def export(
     path: RunFolder,
     out: Annotated[
-        Path, typer.Argument(help="A .jsonl, .json or .parquet file, or a folder as hubs keep them.")
+        Path,
+        typer.Argument(help="A .jsonl, .json or .parquet file, or a folder as hubs keep them; also s3://."),
     ],
     form: FormOption = "looptool",
     iteration: Iteration = None,
@@ -55,26 +56,33 @@ def export(
 
     With --push the folder then goes to the hub: what goes where is said first, and on a terminal asked.
     """
+    from looptool_kit.core import remote
     from looptool_kit.run.folder import Run
 
     run, form = Run.open(path, read_only=True), form or "looptool"
     refuse_existing(out)
+    url = remote.url_of(out)
+    if url and out.suffix:
+        refuse_existing(_card_of(out))
     target = None
     if push:
+        if url:
+            raise ValueError(f"--push sends a folder of this machine: give one in place of {url}")
         from looptool_kit.report.push import look_up
 
         if form not in POLICIES and out.suffix:
             raise ValueError(f"--push sends a folder: give one in place of {out}")
         target = look_up(push, "model" if form in POLICIES else "dataset", public)
-    if form in POLICIES:
-        title = _policy(run, out, form, iteration, licence)
-    elif form == ENVIRONMENT:
-        if push:
-            raise ValueError("--push sends datasets and policies; an environment is a Python package")
-        title = _environment(run, out, iteration, held_out)
-    else:
-        title = _dataset(run, out, form, iteration, held_out, licence)
-    say(f"{title}, in {out}")
+    with remote.written(out) as here:
+        if form in POLICIES:
+            title = _policy(run, here, form, iteration, licence)
+        elif form == ENVIRONMENT:
+            if push:
+                raise ValueError("--push sends datasets and policies; an environment is a Python package")
+            title = _environment(run, here, iteration, held_out)
+        else:
+            title = _dataset(run, here, form, iteration, held_out, licence)
+    say(f"{title}, in {url or out}")
     if target:
         _send(out, target, title)
 
@@ -89,7 +97,7 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     from looptool_kit.tools.own_tools import with_original_names
 
     form_of_rows = formats.form_named(form)
-    card = out.with_name(f"{out.name}.md") if out.suffix else out / "README.md"
+    card = _card_of(out)
     refuse_existing(card)
     j = 0 if held_out else iteration or run.iteration
     table = run.table(Samples, "samples" if j else "held_out", j)
@@ -110,6 +118,10 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     return title(run, written)
 
 
+def _card_of(out: Path) -> Path:
+    return out.with_name(f"{out.name}.md") if out.suffix else out / "README.md"
+
+
 def _environment(run: Run, out: Path, iteration: int | None, held_out: bool) -> str:
     from looptool_kit.core.records import Truths
     from looptool_kit.core.samples import Samples
@@ -123,7 +135,7 @@ def _environment(run: Run, out: Path, iteration: int | None, held_out: bool) -> 
     how = Procedural(**run.settings.procedural.model_dump(), seed=run.settings.seed)
     count, why = write_environment(table, out, how, wrong)
     source = "the held-out samples" if held_out else f"D{j}"
-    write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.path.name))
+    write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.name))
     for reason, left in why.most_common():
         say(f"{left:5d} samples left out: {reason}")
     return f"an environment of {count} tasks for verifiers"

@@ -61,6 +61,7 @@ def settings_command(
     Its meaning, its default, its values, and the stages.
     """
     from looptool_kit.config import load_preset
+    from looptool_kit.core.errors import did_you_mean
     from looptool_kit.report.settings import settings
     from looptool_kit.run.run_toml import read_settings
 
@@ -74,5 +75,7 @@ def settings_command(
         if line.meaning:
             say(f"  {line.meaning}")
     if not found:
-        raise ValueError(f"no setting is about {' '.join(words or ())}; `looptool settings` lists all")
+        names = [line.name for line in settings()]
+        near = next(filter(None, (did_you_mean(word, names) for word in words or ())), "")
+        raise ValueError(f"no setting is about {' '.join(words or ())}{near}; `looptool settings` lists all")
     say(f"{len(found)} settings. Change one with --set NAME=VALUE, or in the run's run.toml.")

@@ -61,11 +61,51 @@ def seed(
 
 
 @app.command(rich_help_panel=STAGES)
-def train(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> None:
-    """Train the policy on D_j."""
+def train(
+    path: RunFolder,
+    iteration: Iteration = None,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", help="verl: this iteration's GRPO on verl (docs/verl.md); here: as before."),
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option(help="With --on verl: the Python of verl's environment, which is started.")
+    ] = None,
+    gpus: Annotated[int, typer.Option(min=1, help="With --on verl: GPUs of a machine.")] = 8,
+    machines: Annotated[int, typer.Option(min=1, help="With --on verl: machines.")] = 1,
+    back: Annotated[
+        Path | None, typer.Option(help="With --on verl: the folder `back` of another machine.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Train the policy on D_j.
+
+    With --on verl its GRPO runs on verl: started here, or its files and the command for another machine are
+    written. The trained adapter is taken back by the same command.
+    """
+    from looptool_kit.stages.train import verl
     from looptool_kit.stages.train.stage import train as stage
 
-    _stage(path, yes, lambda run: stage(run, iteration=iteration))
+    if on not in (None, "verl", "here"):
+        raise ValueError(f"--on {on}: give verl or here")
+    if on != "verl" and (python or back):
+        raise ValueError("--python and --back go with --on verl")
+
+    def work(run: Run) -> object:
+        if on:
+            verl.mark(run, iteration or run.iteration, on)
+        return stage(run, iteration=iteration)
+
+    launch = verl.Launch(python, gpus, machines, back) if on == "verl" else None
+    token = verl.LAUNCH.set(launch)
+    try:
+        _stage(path, yes, work)
+    except verl.Waiting as waiting:
+        if on != "verl":
+            raise
+        say(waiting)
+    finally:
+        verl.LAUNCH.reset(token)
 
 
 @app.command(rich_help_panel=STAGES)

@@ -80,13 +80,13 @@ class SftSettings(_Settings):
     """A forward pass of more tokens than this (shared ones counted once) is cut in two, again and again, so
     that long samples do not cost memory.
     """
-    learning_rate: float = 1e-3
+    learning_rate: float = Field(1e-3, gt=0)
     """AdamW's step size in the first iteration."""
-    learning_rate_later: float = 5e-4
+    learning_rate_later: float = Field(5e-4, gt=0)
     """AdamW's step size in later iterations."""
-    warmup_steps: int = 4
+    warmup_steps: int = Field(4, ge=0)
     """Steps over which the learning rate rises from nothing."""
-    save_steps: int = 1
+    save_steps: int = Field(1, ge=1)
     """Steps between two checkpoints: what a stopped training repeats at most."""
     gradient_checkpointing: bool = False
     """Compute activations a second time instead of keeping them: less memory, about a third more time."""
@@ -114,18 +114,18 @@ class GrpoSettings(_Settings):
     """Prompts of a step. (Paper: batch 128.)"""
     group: int = Field(8, ge=2)
     """Completions of each prompt. (Paper: 16.)"""
-    temperature: float = 1.0
+    temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the completions. (Paper: 1.0.)"""
-    learning_rate: float = 5e-5
+    learning_rate: float = Field(5e-5, gt=0)
     """Paper: 1e-6 on all weights; LoRA wants more."""
-    clip_low: float = 0.2
+    clip_low: float = Field(0.2, ge=0)
     """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.) Every step here
     trains on completions of its own, whose ratio is 1, so that neither bound is reached."""
-    clip_high: float = 0.28
+    clip_high: float = Field(0.28, ge=0)
     """How far it may rise above 1: "clip higher". (Paper: 0.28.)"""
-    max_new_tokens: int = 160
+    max_new_tokens: int = Field(160, ge=1)
     """Length limit of a completion; one that is cut there earns nothing. (Paper: 1024.)"""
-    save_steps: int = 1
+    save_steps: int = Field(1, ge=1)
     """Steps between two checkpoints: what a stopped training repeats at most."""
     gradient_checkpointing: bool = False
     """Compute activations a second time instead of keeping them: less memory, about a third more time."""
@@ -147,11 +147,11 @@ class UnslothSettings(_Settings):
     """Sequences of a forward pass, in SFT and GRPO."""
     gpu_memory_utilization: float = Field(0.5, gt=0, lt=1)
     """Share of the GPU that vLLM may use: the weights, which it shares with the trainer, and the KV cache."""
-    gpu_gb: float = 24
+    gpu_gb: float = Field(24, gt=0)
     """Memory of the GPU in gigabytes, where none is there to ask."""
-    tflops: float = 165
+    tflops: float = Field(165, gt=0)
     """Its peak of dense 16-bit arithmetic, from its data sheet."""
-    bandwidth_gb: float = 1008
+    bandwidth_gb: float = Field(1008, gt=0)
     """Its memory bandwidth in gigabytes a second, from its data sheet."""
 
 
@@ -160,14 +160,14 @@ class ProbeSettings(_Settings):
 
     machine = frozenset({"batch"})
 
-    max_new_tokens: int = 160
+    max_new_tokens: int = Field(160, ge=1)
     """Length limit of a prediction; one that is cut there counts as failed."""
-    batch: int = 128
+    batch: int = Field(128, ge=1)
     """Samples decoded together: more is faster and takes more memory."""
     quantile: float = Field(0.7, ge=0, le=1)
     """Mastered samples with a perplexity above this quantile (of the mastered ones) are borderline: D_HPPL.
     """
-    threshold: float | None = None
+    threshold: float | None = Field(None, gt=0)
     """A perplexity to use instead of the quantile."""
 
 
@@ -261,7 +261,7 @@ class ComposeSettings(_Settings):
     """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
 
     hppl: int = Field(64, ge=0)
-    """High-perplexity samples kept at the most, highest first."""
+    """High-perplexity samples kept at the most, highest first among calls and among replies."""
     both_correct: Literal["high_perplexity", "discard"] = "high_perplexity"
     """BOTH_CORRECT rows: kept where perplexity is high (the paper's text) or discarded (its algorithm box).
     """
@@ -276,7 +276,7 @@ class EvaluateSettings(_Settings):
     """Evaluate the model that training starts from too, on the same samples; a model that was never tuned for
     calls answers at length, which costs several times as much.
     """
-    max_new_tokens: int = 160
+    max_new_tokens: int = Field(160, ge=1)
     """Length limit of an answer; one that is cut there counts as wrong."""
 
 
@@ -286,8 +286,8 @@ class Settings(_Settings):
     machine = frozenset({"engine", "policy_server", "report_to"})
 
     preset: str = "cpu"
-    seed: int = 0
-    iterations: int = Field(2, ge=1)
+    seed: int = Field(0, ge=0, lt=2**31)
+    iterations: int = Field(2, ge=1, le=1000)
     """How many datasets are composed; each iteration trains, probes, verifies, expands and composes."""
     model: str = "embedded"
     """`embedded` (SmolLM2-135M-Instruct with this package's adapter, which calls tools), `embedded-base`

@@ -60,7 +60,7 @@ class PreferenceSettings(Section):
     """Weight of the chosen answer's mean negative log-likelihood beside the loss."""
     tokens: Literal["branch", "all"] = "branch"
     """Tokens that count: from the first in which the answers differ, or all."""
-    learning_rate: float = 5e-5
+    learning_rate: float = Field(5e-5, gt=0)
     """AdamW's step size."""
     batch: int = Field(8, ge=1)
     """Pairs of an optimiser step."""
@@ -177,8 +177,18 @@ class EpisodeSettings(Section):
     """
     progress: bool = False
     """Pay for parts of what was asked, too; otherwise for all of it or nothing."""
+    credit: Literal["episode", "turn"] = "episode"
+    """What the tokens of a turn are trained by. `episode`: what the whole dialogue came to; `turn`: the
+    progress that this turn brought. The latter wants `progress`.
+    """
     turns: int = Field(6, ge=1, le=20)
     """Assistant turns of an episode at the most."""
+
+    @model_validator(mode="after")
+    def _turns_are_parts(self) -> Self:
+        if self.credit == "turn" and not self.progress:
+            raise ValueError("episodes.credit is `turn`, which pays for parts: set episodes.progress = true")
+        return self
 
 
 class ReverseSettings(Section):

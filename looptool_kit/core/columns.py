@@ -9,8 +9,9 @@ import json
 import types
 import typing
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
-from functools import lru_cache, partial
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,9 @@ GROUP_ROWS = 1024
 """Rows of a Parquet file that are read or written at a time."""
 MAX_SHARED_TEXTS = 256
 """Different texts of a column up to which equal ones become one object."""
+
+MAX_SHARED_CHARACTERS = 1 << 23
+"""Of texts whose values are shared; with more all are forgotten: a few of them may be long dialogues."""
 
 RowSource = Iterator[tuple[int, Callable[[], str], Callable[[], Any]]]
 """Row number from 1, the row as text for a report, the row as a dictionary."""
@@ -127,11 +131,11 @@ def parquet_rows(
     }
     keep = set(row_type.model_fields) - set(without)
     texts: dict[str, dict[str, str]] = {k: {} for k in keep}
-    first = 0
     with parquet_explained(path):
         file = pq.ParquetFile(path)
         columns = [c for c in file.schema_arrow.names if c not in without]
-        for batch in file.iter_batches(batch_size=GROUP_ROWS, columns=columns):
+        groups, first = _groups(file.metadata, rows)
+        for batch in file.iter_batches(batch_size=GROUP_ROWS, row_groups=groups, columns=columns):
             here = range(first, first + len(batch))
             wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
             first = here.stop
@@ -156,6 +160,18 @@ def parquet_rows(
                     }
 
                 yield number, partial(json.dumps, record, default=str), load
+
+
+def _groups(metadata: Any, rows: range | None) -> tuple[list[int], int]:
+    """The row groups that hold any of the rows, and the number of the first row in them."""
+    sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
+    starts = list(accumulate(sizes, initial=0))
+    groups = [
+        g
+        for g, size in enumerate(sizes)
+        if rows is None or (rows and starts[g] < rows.stop and rows.start < starts[g] + size)
+    ]
+    return groups, starts[groups[0]] if groups else 0
 
 
 @contextmanager
@@ -196,14 +212,21 @@ def _nested(annotation: Any) -> Callable[[str], Any]:
     ):
         return _loads
     validate = TypeAdapter[Any](annotation).validate_python
+    shared, characters = dict[str, Any](), 0
 
-    @lru_cache(maxsize=4096)
     def load(text: str) -> Any:
+        nonlocal characters
+        if text in shared:
+            return shared[text]
         value = _loads(text)
-        try:
-            return validate(value)
-        except ValidationError:
-            return value  # the row's own validation says where it is wrong
+        with suppress(ValidationError):  # the row's own validation says where it is wrong
+            value = validate(value)
+        characters += len(text)
+        if characters > MAX_SHARED_CHARACTERS:
+            shared.clear()
+            characters = len(text)
+        shared[text] = value
+        return value
 
     return load
 

@@ -18,7 +18,7 @@ class Endpoint(Frozen):
     """A model behind an OpenAI-compatible server (`/chat/completions`): vLLM, llama.cpp, a hosted service."""
 
     model_config = ConfigDict(
-        use_attribute_docstrings=True, hide_input_in_errors=True
+        use_attribute_docstrings=True, hide_input_in_errors=True, allow_inf_nan=False
     )  # what was given by mistake may be a key
     machine: ClassVar[frozenset[str]] = frozenset(
         {"key_env", "concurrency", "timeout", "retries", "price_in", "price_out"}

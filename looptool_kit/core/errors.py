@@ -13,6 +13,9 @@ from pathlib import Path
 
 from looptool_kit.core.terminal import visible
 
+MAX_NAME = 120
+"""Characters of a path that a message shows."""
+
 
 class RunError(Exception):
     """A run folder cannot be used as asked.
@@ -81,6 +84,33 @@ def no_writing(error: OSError, path: Path) -> str:
             " or copy the folder to a place of your own."
         )
     return ""
+
+
+_REMEDIES = {
+    errno.ENOENT: "Look at the path: nothing of that name is there.",
+    errno.EEXIST: "Something else stands there: give another name, or move it away.",
+    errno.ENOTDIR: "A part of the path is a file: give a path that leads through folders.",
+    errno.EISDIR: "It is a folder: name a file.",
+    errno.ENAMETOOLONG: "Give a shorter name.",
+    errno.ELOOP: "Links there lead to each other: name the place itself.",
+    errno.ENOSPC: "The disk is full: free some space and start the same command again.",
+    errno.EDQUOT: "Your share of the disk is used up: free some space and start the same command again.",
+    errno.EFBIG: "The disk takes no file of that size: give another place.",
+    errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n 4096`).",
+    errno.EIO: "The disk reports a fault: look at it before you start the same command again.",
+}
+
+
+def of_the_system(error: OSError) -> str:
+    """Say what the operating system refuses, where and what to do."""
+    if error.errno is None:  # written by a person, in this package or in a library
+        return str(error)
+    name = error.filename if isinstance(error.filename, str) else ""
+    if name and (message := no_writing(error, Path(name))):
+        return message
+    where = f"{name if len(name) <= MAX_NAME else name[:MAX_NAME] + '...'}: " if name else ""
+    other = "LOOPTOOL_DEBUG=1 before the command shows where it happens."
+    return f"{where}{error.strerror or error}. {_REMEDIES.get(error.errno, other)}"
 
 
 def _inside(error: OSError, path: Path) -> bool:

@@ -31,18 +31,24 @@ def table_html(
     left = "text-align:left"
     wide = [c for c in columns if c in wide]
     share = f"width:{70 // len(wide)}%;" if wide else ""
-    look = "overflow-wrap:anywhere" + (";table-layout:fixed;width:100%" if wide else "")
+    # A layout that browsers work out from the texts: in one of fixed widths, the words of narrow columns lie
+    # over each other in a notebook that is not trusted, where JupyterLab drops `overflow-wrap`.
+    looks = [f"{share}{left};overflow-wrap:anywhere" if c in wide or not wide else left for c in columns]
     head = "".join(
-        f'<th style="{share if c in wide else ""}{left}">{html.escape(visible(c))}</th>' for c in columns
+        f'<th style="{look}">{html.escape(visible(c))}</th>' for c, look in zip(columns, looks, strict=True)
     )
     body = "".join(
         "<tr>"
-        + "".join(f'<td dir="auto" style="{left}">{html.escape(visible(v))}</td>' for v in row)
+        + "".join(
+            f'<td dir="auto" style="{look}">{html.escape(visible(v))}</td>'
+            for v, look in zip(row, looks, strict=True)
+        )
         + "</tr>"
         for row in rows
     )
     title = f'<caption style="{left}">{html.escape(visible(caption))}</caption>'
-    return f'<table style="{look}">{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+    full = ' style="width:100%"' if wide else ""
+    return f"<table{full}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
 def preview(table: Any) -> str:

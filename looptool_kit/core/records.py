@@ -103,6 +103,10 @@ class Verdict(Frozen):
     """The label that stands after the verdict; the prediction where LABEL_WRONG."""
 
 
+EVIDENCE = ("evidence", "votes")
+"""Columns of a verdict that make up the most of it, and that only views read."""
+
+
 class Verdicts(Table[Verdict]):
     """A table of verdicts, one for each failed sample."""
 

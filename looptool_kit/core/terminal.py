@@ -43,8 +43,9 @@ def show(table: Any) -> None:
     from rich.console import Console
 
     console = Console()
-    # Without a terminal the width is that of a page, or words would be broken to nothing.
-    (console if console.is_terminal else Console(width=110)).print(table)
+    # Without a terminal the width is that of a page, or words would be broken to nothing; a notebook cuts off
+    # what is wider than its cells.
+    (console if console.is_terminal else Console(width=96 if console.is_jupyter else 110)).print(table)
 
 
 def duration(seconds: float | None) -> str:

@@ -7,6 +7,7 @@ notebook without a kernel a drawing stands as a `picture`.
 """
 
 from looptool_kit.drawing._heatmap import heatmap as heatmap
+from looptool_kit.drawing._histogram import NEAR_ONE as NEAR_ONE
 from looptool_kit.drawing._histogram import histogram as histogram
 from looptool_kit.drawing._intervals import forest as forest
 from looptool_kit.drawing._intervals import intervals as intervals

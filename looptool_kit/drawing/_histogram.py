@@ -10,6 +10,14 @@ from looptool_kit.core.records import State
 from looptool_kit.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
 
 Scale = Callable[[float], float]
+MAX_MARKS = 16
+"""Marks of an axis; more would run into each other."""
+NEAR_ONE = 0.999
+"""Origin of an axis of perplexities.
+
+A trained policy is nearly sure of most answers: on an axis of plain logarithms they stand in one bar, and the
+threshold that is to part them is somewhere in it. At 1 itself an answer of perplexity 1 would have no place.
+"""
 
 
 def histogram(
@@ -19,23 +27,26 @@ def histogram(
     x_label: str,
     width: float = 960,
     height: float = 210,
+    origin: float = 0.0,
 ) -> str:
     """Stacked bars over a logarithmic axis.
 
     The first and last bin hold whatever lies beyond. For the page, `data-left`, `data-right`, `data-top` and
-    `data-bottom` give the place of the plot, `data-low` and `data-high` the logarithms of the outer edges.
+    `data-bottom` give the place of the plot, `data-low` and `data-high` the logarithms of what the outer
+    edges have above `data-origin`.
     Each bin's rectangle has `data-bin` and its numbers as tooltip.
 
     Args:
-        edges: the B + 1 bounds of B bins, positive.
+        edges: the B + 1 bounds of B bins, above the origin.
         counts: state -> B counts, the first state at the bottom.
         title: for screen readers.
         x_label: name of the x axis.
         width: of the drawing, in pixels.
         height: of the drawing, in pixels.
+        origin: the axis is logarithmic in what a value has above it.
     """
     left, top, right, bottom = 48.0, 8.0, width - 8, height - 34
-    low, high = math.log(edges[0]), math.log(edges[-1])
+    low, high = math.log(edges[0] - origin), math.log(edges[-1] - origin)
     place = {
         "data-left": left,
         "data-right": right,
@@ -43,19 +54,20 @@ def histogram(
         "data-bottom": bottom,
         "data-low": repr(low),
         "data-high": repr(high),
+        "data-origin": repr(origin),
     }
     root = svg(title, width, height, {"class": "lt-histogram", **place})
     most = max((sum(bars) for bars in zip(*counts.values(), strict=True)), default=0) or 1
 
     def x_of(value: float) -> float:
-        return left + (math.log(value) - low) / (high - low) * (right - left)
+        return left + (math.log(value - origin) - low) / (high - low) * (right - left)
 
     def y_of(count: float) -> float:
         return bottom - count / most * (bottom - top)
 
     whole = [(y_of(t), number(t)) for t in ticks(0, most, 4) if t == int(t)]
     axis_y(root, whole, (left, right), label="samples", middle=(top + bottom) / 2)
-    marks = [(x_of(t), number(t)) for t in _marks(edges[0], edges[-1])]
+    marks = [(x_of(t), number(t)) for t in _marks(edges[0], edges[-1], origin)]
     axis_x(root, marks, (top, bottom), label=x_label, middle=(left + right) / 2)
     x = [x_of(edge) for edge in edges]
     _bars(root, x, counts, y_of)
@@ -63,12 +75,19 @@ def histogram(
     return markup(root)
 
 
-def _marks(low: float, high: float) -> list[float]:
-    """Round numbers for a logarithmic axis."""
-    if high < 8 * low:
+def _marks(low: float, high: float, origin: float) -> list[float]:
+    """Round numbers for a logarithmic axis; with an origin, round distances from the next whole number."""
+    if high - origin < 8 * (low - origin):
         return ticks(low, high, 10)
-    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    return [m * 10.0**p for p in powers for m in (1, 2, 5) if low <= m * 10.0**p <= high]
+    whole = math.ceil(origin) if origin else 0
+    reach = high - whole
+    powers = range(math.floor(math.log10(low - origin)), math.ceil(math.log10(reach)) + 1)
+    for steps in ((1, 2, 5), (1,)):
+        marks = [m * 10.0**p + (whole if p < 0 else 0) for p in powers for m in steps]
+        shown = sorted({m for m in [*marks, *([float(whole)] if origin else [])] if low <= m <= high})
+        if len(shown) <= MAX_MARKS:
+            break
+    return shown
 
 
 def _bars(root: Element, x: Sequence[float], counts: Mapping[State, Sequence[int]], y_of: Scale) -> None:

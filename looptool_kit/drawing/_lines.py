@@ -35,6 +35,7 @@ def lines(
     y_range: tuple[float, float | None] | None = None,
     width: float = 420,
     height: float = 200,
+    names: Sequence[str] = (),
 ) -> str:
     """A line chart.
 
@@ -46,6 +47,7 @@ def lines(
         y_range: lowest and highest y; None, for both or for the highest: from the data.
         width: of the drawing, in pixels.
         height: of the drawing, in pixels.
+        names: of all series of a set of charts, so that each has one colour in all of them.
     """
     root = svg(title, width, height, {"class": "lt-lines"})
     x0, x1, y0, y1 = _bounds(series, y_range)
@@ -63,7 +65,9 @@ def lines(
     x_marks = [(at(x, y0)[0], number(x)) for x in steps]
     axis_x(root, x_marks, (top, bottom), label=x_label, middle=(left + right) / 2)
     place = left
-    for i, (name, points) in enumerate(series.items()):
+    order = list(names) or list(series)
+    for name, points in series.items():
+        i = order.index(name)
         colour, dash = SERIES[i % len(SERIES)], _DASHES[i % len(_DASHES)]
         look = f"stroke:{colour};stroke-width:1.8;fill:none" + (f";stroke-dasharray:{dash}" if dash else "")
         _line(root, name, points, at, look, colour)

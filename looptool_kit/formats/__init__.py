@@ -162,7 +162,12 @@ class Converted(NamedTuple):
 
 
 def convert(
-    path: Path, out: Path, rejected: Path, form: Form | None = None, mask_errors: bool = True
+    path: Path,
+    out: Path,
+    rejected: Path,
+    form: Form | None = None,
+    mask_errors: bool = True,
+    name: str = "",
 ) -> Converted:
     """Write a file's samples to another one, row by row.
 
@@ -175,6 +180,7 @@ def convert(
             there are none.
         form: The rows' form; by default each row's is detected.
         mask_errors: Leave out the turns whose call led to an error.
+        name: What `rejected` calls the file; by default its path.
     """
     count, first, masked = 0, "", 0
     reasons, left = Counter[str](), Left()
@@ -184,7 +190,7 @@ def convert(
     ):
 
         def keep(row: int, raw: str, reason: str) -> None:
-            record = {"file": str(path), "row": row, "reason": reason, "raw": raw}
+            record = {"file": name or str(path), "row": row, "reason": reason, "raw": raw}
             lines.write(json.dumps(record, ensure_ascii=False) + "\n")
 
         def reject(row: int, raw: str, reason: str) -> None:
@@ -318,7 +324,7 @@ def write(samples: Iterable[Sample], path: str | Path, form: Form, split: str = 
     if form == "looptool" and path.suffix in (".jsonl", ".parquet"):
         return samples.write(path)
     # verl reads its nested columns as they are; in the other forms arguments have any type.
-    write_rows([to_row(s, form, at) for at, s in enumerate(samples)], path, form == "verl", split)
+    write_rows(lambda: (to_row(s, form, at) for at, s in enumerate(samples)), path, form == "verl", split)
     return path
 
 
@@ -332,7 +338,8 @@ def write_in_own_form(
     """
     from looptool_kit.formats.verl import in_own_form
 
-    write_rows(in_own_form(Samples(samples), tokenizer), Path(path), nested=True, split=split)
+    rows = in_own_form(Samples(samples), tokenizer)
+    write_rows(lambda: rows, Path(path), nested=True, split=split)
     return Path(path)
 
 

@@ -8,12 +8,14 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, islice
 from pathlib import Path
+from textwrap import indent
 from typing import IO, Any, NamedTuple
 
-from looptool_kit.core.json_text import strict_json
+from looptool_kit.core.json_text import SPACE, first_json, strict_json
 from looptool_kit.core.tables import atomic
 from looptool_kit.formats._parts import without_none
 
@@ -21,6 +23,12 @@ ROWS_AT_ONCE = 1024
 """Rows of a Parquet file that are held at a time."""
 MAX_LINE = 1 << 24
 """Characters of a line: more fit no model's context, and a gzipped megabyte may hold a gigabyte of them."""
+CHUNK = 1 << 20
+"""Characters of a JSON list that are read at a time."""
+MAX_DOCUMENT = 1 << 29
+"""Characters of a JSON document that is read as a whole, and of an item of a list; a gzipped megabyte may
+hold far more."""
+_PLAIN = json.JSONDecoder()
 _DEVELOPMENT = ("validation", "valid", "val", "dev", "development")
 _SPLITS = ("train", "test", "eval", "evaluation", "holdout", *_DEVELOPMENT)
 SHARD = "data/{split}-00000-of-00001.parquet"
@@ -149,7 +157,16 @@ def _lines(path: Path) -> Iterator[tuple[str, Any]]:
 def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
     """The rows of a JSON list, or of JSON lines under another ending."""
     with _opened(path) as file:
-        text = file.read()
+        start = file.read(CHUNK).lstrip()
+        if start.startswith("["):
+            yield from _listed(file, start[1:], path)
+            return
+        text = start + file.read(MAX_DOCUMENT + 1)
+    if len(text) > MAX_DOCUMENT:
+        raise ValueError(
+            f"{path} holds more than {MAX_DOCUMENT:,} characters, and what is no JSON list is read as a"
+            " whole: write one row a line, under a name that ends in .jsonl"
+        )
     document = _loaded(text)
     if isinstance(document, Exception) and "\n" in text.strip():
         first = next((line for line in text.split("\n") if line.strip()), "")
@@ -160,11 +177,75 @@ def _json_rows(path: Path) -> Iterator[tuple[str, Any]]:
         lists = [v for v in document.values() if isinstance(v, list) and v and isinstance(v[0], Mapping)]
         document = lists[0] if len(document) == len(lists) == 1 else [document]
     if not isinstance(document, list):
-        raise ValueError(
-            f"{path} is not a JSON list ({document}); a file with one row a line must end in .jsonl"
-        )
+        raise ValueError(_no_list(path, str(document)[:200]))
     for row in document:
-        yield json.dumps(row, ensure_ascii=False), row
+        yield _of_a_length(json.dumps(row, ensure_ascii=False), row)
+
+
+def _of_a_length(raw: str, value: Any) -> tuple[str, Any]:
+    """The text and value of a row; of one that is too long the beginning and the reason."""
+    if len(raw) <= MAX_LINE:
+        return raw, value
+    return raw[:200], ValueError(f"the row is longer than {MAX_LINE:,} characters")
+
+
+def _no_list(path: Path, why: object) -> str:
+    return f"{path} is not a JSON list ({why}); a file with one row a line must end in .jsonl"
+
+
+def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
+    """The items of a JSON list behind its bracket, read a piece at a time.
+
+    Raises:
+        ValueError: The file is cut or is not a list; the items before that were given.
+    """
+    at, first, more = 0, True, True
+    while True:
+        try:
+            value, end = _item(text, at, first)
+            if end == len(text) and more:
+                raise ValueError("it is cut")  # a number may continue
+        except (ValueError, RecursionError) as error:
+            if not more:
+                raise ValueError(_no_list(path, error)) from None
+            if len(text) - at > MAX_DOCUMENT:
+                raise ValueError(
+                    f"{path} holds more than {MAX_DOCUMENT:,} characters in one item of its list: write one"
+                    " row a line, under a name that ends in .jsonl"
+                ) from None
+            piece = file.read(max(CHUNK, len(text) - at))
+            text, at, more = text[at:] + piece, 0, bool(piece)
+            continue
+        if value is _END:
+            if text[end:].strip() or file.read(1).strip():
+                raise ValueError(_no_list(path, "other text follows the list"))
+            return
+        yield _of_a_length(text[at:end] if isinstance(value, Exception) else _text(value), value)
+        at, first = end, False
+
+
+_END = object()
+
+
+def _item(text: str, at: int, first: bool) -> tuple[Any, int]:
+    """The item of a list that begins at a place, and where it ends.
+
+    An exception for one that breaks the strict reading, `_END` for the list's bracket.
+
+    Raises:
+        ValueError: The text is cut there, or is not a list.
+    """
+    at = SPACE.match(text, at).end()  # type: ignore[union-attr]
+    if text.startswith("]", at):
+        return _END, at + 1
+    if not first:
+        if not text.startswith(",", at):
+            raise ValueError(f"no comma behind an item, but {text[at : at + 20]!r}")
+        at = SPACE.match(text, at + 1).end()  # type: ignore[union-attr]
+    try:
+        return first_json(text, at)
+    except ValueError as wrong:
+        return wrong, _PLAIN.raw_decode(text, at)[1]
 
 
 def _loaded(text: str) -> Any:
@@ -185,7 +266,8 @@ def _arrow_tables(files: Iterable[Path]) -> Iterator[Any]:
 def _table_rows(batches: Iterable[Any]) -> Iterator[tuple[str, Any]]:
     for batch in batches:
         for row in batch.to_pylist():
-            yield json.dumps(row, default=str, ensure_ascii=False), _objects(without_none(row))
+            raw = json.dumps(row, default=str, ensure_ascii=False)
+            yield _of_a_length(raw, _objects(without_none(row)))
 
 
 def _objects(row: dict[str, Any]) -> dict[str, Any]:
@@ -198,64 +280,107 @@ def _objects(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def write_rows(rows: Sequence[Mapping[str, Any]], path: Path, nested: bool, split: str = "train") -> None:
+def write_rows(
+    rows: Callable[[], Iterable[Mapping[str, Any]]], path: Path, nested: bool, split: str = "train"
+) -> None:
     """Write rows to a file or folder, by the path's ending.
 
     It is JSON lines, a JSON list, Parquet, or else a folder as a hub keeps datasets: `datasets.load_dataset`
-    opens it. `nested` keeps nested values of Parquet as they are; otherwise they become JSON text, which
-    `datasets` reads as the values that they were.
+    opens it. `nested` keeps nested values of Parquet as they are, and holds all rows; otherwise they become
+    JSON text, which `datasets` reads as the values that they were, and few rows are held at a time.
+
+    Args:
+        rows: Gives the rows; it is called twice where their columns must be known before they are written.
 
     Raises:
         ValueError: The path has another ending.
     """
     if path.suffix in (".jsonl", ".json"):
-        if path.suffix == ".jsonl":
-            text = "\n".join(json.dumps(r, ensure_ascii=False) for r in rows) + "\n"
-        else:
-            text = json.dumps(rows, ensure_ascii=False, indent=1)
-        with atomic(path) as unfinished:
-            unfinished.write_text(text, encoding="utf-8")
+        with atomic(path) as unfinished, open(unfinished, "w", encoding="utf-8") as file:
+            file.writelines(_json_lines(rows()) if path.suffix == ".jsonl" else _json_list(rows()))
         return
     if path.suffix not in ("", ".parquet"):
         raise ValueError(f"{path}: give a name that ends in .jsonl, .json or .parquet, or a folder")
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns = pa.Table.from_pylist([dict(row) for row in rows]) if nested else _json_columns(rows)
-    file = path if path.suffix else path / SHARD.format(split=split)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with atomic(file) as unfinished:
-        pq.write_table(columns, unfinished, compression="zstd")
+    file_path = path if path.suffix else path / SHARD.format(split=split)
+    file_path.parent.mkdir(parents=True, exist_ok=True)
+    if nested:
+        table = pa.Table.from_pylist([dict(row) for row in rows()])
+        schema, groups = table.schema, iter([table])
+    else:
+        schema = _json_schema(rows())
+        groups = (_json_columns(group, schema) for group in _groups(rows()))
+    with atomic(file_path) as unfinished, pq.ParquetWriter(unfinished, schema, compression="zstd") as out:
+        for group in groups:
+            out.write_table(group)
 
 
-def _json_columns(rows: Sequence[Mapping[str, Any]]) -> Any:
-    """A table whose nested values are JSON text: a column has one type, and arguments have any.
+def _json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    return (json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 
-    Its metadata are those of `datasets`, which decodes such text when it reads it (the feature `Json`).
+
+def _json_list(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    yield "["
+    for at, row in enumerate(rows):
+        yield ("," if at else "") + "\n" + indent(json.dumps(row, ensure_ascii=False, indent=1), " ")
+    yield "\n]"
+
+
+def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    source = iter(rows)
+    while group := list(islice(source, ROWS_AT_ONCE)):
+        yield group
+
+
+def _json_schema(rows: Iterable[Mapping[str, Any]]) -> Any:
+    """The columns of a table whose nested values are JSON text.
+
+    A column has one type, and arguments have any. The metadata are those of `datasets`, which decodes such
+    text when it reads it (the feature `Json`).
     """
+    import pyarrow as pa
+
+    total, examples, lists = 0, dict[str, dict[type, Any]](), Counter[str]()
+    for row in rows:
+        total += 1
+        for name, value in row.items():
+            examples.setdefault(name, {})[type(value)] = value
+            lists[name] += isinstance(value, list)
+    fields, features = dict[str, Any](), dict[str, Any]()
+    for name, values in examples.items():
+        if all(isinstance(v, str | int | float | None) for v in values.values()):
+            fields[name] = pa.infer_type(list(values.values()))
+            features[name] = {"dtype": str(fields[name]).replace("double", "float64"), "_type": "Value"}
+        elif lists[name] == total:
+            fields[name] = pa.list_(pa.json_())
+            features[name] = {"feature": {"_type": "Json"}, "_type": "List"}
+        else:
+            fields[name] = pa.json_()
+            features[name] = {"_type": "Json"}
+    return pa.schema(list(fields.items()), {JSON_FEATURES: json.dumps({"info": {"features": features}})})
+
+
+def _json_columns(rows: Sequence[Mapping[str, Any]], schema: Any) -> Any:
+    """Some rows as a table of that schema."""
     import pyarrow as pa
 
     def texts(values: Sequence[str | None]) -> Any:
         return pa.ExtensionArray.from_storage(pa.json_(), pa.array(values, pa.string()))
 
-    columns, features = dict[str, Any](), dict[str, Any]()
-    for name in dict.fromkeys(key for row in rows for key in row):
-        values: list[Any] = [row.get(name) for row in rows]
-        if all(isinstance(v, str | int | float | None) for v in values):
-            columns[name] = pa.array(values)
-            features[name] = {"dtype": str(columns[name].type).replace("double", "float64"), "_type": "Value"}
-        elif all(isinstance(v, list) for v in values):
-            ends = accumulate((len(v) for v in values), initial=0)
-            columns[name] = pa.ListArray.from_arrays(
-                pa.array(ends, pa.int32()), texts([_text(item) for v in values for item in v])
-            )
-            features[name] = {"feature": {"_type": "Json"}, "_type": "List"}
+    columns = list[Any]()
+    for field in schema:
+        values: list[Any] = [row.get(field.name) for row in rows]
+        if field.type == pa.json_():
+            columns.append(texts([None if v is None else _text(v) for v in values]))
+        elif pa.types.is_list(field.type):
+            ends = pa.array(accumulate((len(v) for v in values), initial=0), pa.int32())
+            items = texts([_text(item) for v in values for item in v])
+            columns.append(pa.ListArray.from_arrays(ends, items))
         else:
-            columns[name] = texts([None if v is None else _text(v) for v in values])
-            features[name] = {"_type": "Json"}
-    return pa.table(columns).replace_schema_metadata(
-        {JSON_FEATURES: json.dumps({"info": {"features": features}})}
-    )
+            columns.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
 def _text(value: Any) -> str:

@@ -6,10 +6,12 @@ method, section 2).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+from typing import Any, Literal
 
 from looptool_kit.core.records import (
+    EVIDENCE,
     PARTS,
     STATES,
     TOKENS,
@@ -17,12 +19,12 @@ from looptool_kit.core.records import (
     Expansions,
     Member,
     Members,
-    Probe,
     Probes,
+    State,
     Verdicts,
 )
 from looptool_kit.core.samples import Frozen, Samples
-from looptool_kit.core.tables import Stored, Table, column
+from looptool_kit.core.tables import Table, column
 from looptool_kit.lineage.error_seeds import chosen, error_seeds, with_decisions
 from looptool_kit.run.folder import Run
 
@@ -107,6 +109,26 @@ def flows(run: Run, fate_table: Fates | None = None) -> Flows:
     )
 
 
+def flow_counts(run: Run) -> tuple[Counter[tuple[str, str]], Counter[str]]:
+    """Count the samples of each step and of each part.
+
+    They are not held.
+
+    Returns:
+        (source, target) -> samples, and the node of a part -> samples.
+    """
+    steps, sizes = Counter[tuple[str, str]](), Counter[str]()
+
+    def counted(j: int) -> Iterator[Fate]:
+        for row in _fates(run, j):
+            sizes[node(j, "part", row.part)] += 1
+            yield row
+
+    for j in run.iterations:
+        steps.update((step.source, step.target) for step in _steps(run, j, counted(j)))
+    return steps, sizes
+
+
 def node(iteration: int, stage: Stage, name: str) -> str:
     """The name of a node."""
     return f"D{iteration}/{stage}/{name}"
@@ -137,21 +159,20 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
     probed = run.manifest("probes", j) is not None
     judged = probed and run.manifest("verdicts", j) is not None
     composed = judged and run.manifest("composition", j) is not None
-    probes = _probes(run, j, ids.keys()) if probed else {}
-    verdicts = _verdicts(run, j, probes) if judged else Verdicts()
+    states = _states(run, j, ids.keys()) if probed else {}
+    verdicts = _verdicts(run, j, states) if judged else Verdicts()
     names = {v.sample_id: v.verdict or "unjudged" for v in verdicts}
     next_rows = run.table(Members, "members", j + 1, missing_ok=True) if composed else Members()
     next_ids = {m.sample_id for m in next_rows}
     members = {m.came_from: m for m in next_rows if m.part in ("ES", *_KEPT)}
     # The id under which a failed sample has to stand in the next dataset.
-    # Only judged samples are read whole: a run may hold more than fits the memory.
-    judged_samples = Samples(Stored(Samples, file, keep=lambda row: row["id"] in names) if names else ())
-    seeds = error_seeds(judged_samples, Probes(probes.values()), verdicts) if composed else []
-    due = {seed.probe.sample_id: seed.sample.id for seed in seeds}
+    due = {id: id for id, name in names.items() if name == "PRED_WRONG"} | (
+        _relabelled(run, j, verdicts) if composed else {}
+    )
     if run.settings.compose.unjudged == "keep":
         due |= {id: id for id, name in names.items() if name == "unjudged"}
     for id in ids:
-        state = probes[id].state if id in probes else "not probed"
+        state = states.get(id, "not probed")
         verdict = names.get(id, "no verdict") if state == "failed" else ""
         member, wanted = members.get(id), due.get(id)
         yield Fate(
@@ -166,19 +187,39 @@ def _fates(run: Run, j: int) -> Iterator[Fate]:
         )
 
 
-def _probes(run: Run, j: int, ids: Set[str]) -> dict[str, Probe]:
+def _states(run: Run, j: int, ids: Set[str]) -> dict[str, State]:
     file = run.folder(j) / "probes.parquet"
     if not file.exists():
         return {}
-    table = run.stored(Probes, "probes", j, without=TOKENS)
-    return {p.sample_id: p for p in table if p.sample_id in ids}
+    rows = zip(column(file, "sample_id"), column(file, "state"), strict=True)
+    return {id: state for id, state in rows if id in ids}
 
 
-def _verdicts(run: Run, j: int, probes: Mapping[str, Probe]) -> Verdicts:
+def _verdicts(run: Run, j: int, states: Mapping[str, State]) -> Verdicts:
     """Those on probes that failed, a person's decisions included."""
-    failed = {id for id, p in probes.items() if p.state == "failed"}
-    table = run.table(Verdicts, "verdicts", j, missing_ok=True)
-    return with_decisions(table.where(lambda v: v.sample_id in failed), run.decisions("verdict", j))
+    if not (run.folder(j) / "verdicts.parquet").exists():
+        return Verdicts()
+
+    def of_failed(row: dict[str, Any]) -> bool:
+        return states.get(row["sample_id"]) == "failed"
+
+    table = run.stored(Verdicts, "verdicts", j, without=EVIDENCE, keep=of_failed)
+    return with_decisions(Verdicts(table), run.decisions("verdict", j))
+
+
+def _relabelled(run: Run, j: int, verdicts: Verdicts) -> dict[str, str]:
+    """Id of a sample whose label was wrong -> its id under the label that stands.
+
+    Only these are read whole: a run may hold more than fits the memory.
+    """
+    wrong = verdicts.where(lambda v: v.verdict == "LABEL_WRONG")
+    ids = {v.sample_id for v in wrong}
+    if not ids:
+        return {}
+    samples = run.stored(Samples, "samples", j, keep=lambda row: row["id"] in ids)
+    probes = run.stored(Probes, "probes", j, without=TOKENS, keep=lambda row: row["sample_id"] in ids)
+    seeds = error_seeds(Samples(samples), Probes(probes), wrong)
+    return {seed.probe.sample_id: seed.sample.id for seed in seeds}
 
 
 def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
@@ -197,8 +238,12 @@ def _outdated(verdict: str, member: Member | None, decided: str | None, next_ids
     return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
 
 
-def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
+def _steps(run: Run, j: int, rows: Iterable[Fate]) -> Iterator[Step]:
+    composed, fate = False, dict[str, str]()
     for row in rows:
+        composed = composed or bool(row.fate)
+        if row.becomes:
+            fate[row.becomes] = row.fate
         way = [
             node(j, stage, name)
             for stage in ("part", "state", "verdict", "fate")
@@ -206,9 +251,8 @@ def _steps(run: Run, j: int, rows: list[Fate]) -> Iterator[Step]:
         ]  # type: ignore[arg-type]
         for source, target in zip(way, way[1:], strict=False):
             yield Step(iteration=j, sample_id=row.sample_id, source=source, target=target)
-    if not any(row.fate for row in rows):
+    if not composed:
         return
-    fate = {row.becomes: row.fate for row in rows if row.becomes}
     born = {"EE": "children", "seed": "fresh seed", "AUG": "perturbed"}
     for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
         carried = member.part not in born and member.sample_id in fate

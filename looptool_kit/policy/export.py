@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.core.tables import read_json
+from looptool_kit.policy.adapters import CONFIG, FILES, WEIGHTS, adapter_config, with_adapter
 from looptool_kit.policy.policy import Policy
 
 
@@ -29,21 +29,16 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
         raise FileExistsError(f"{out} exists already: give a new folder")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-        adapter = Path(shutil.copytree(policy.adapter, Path(beside) / "adapter"))
+        adapter = Path(beside) / "adapter"
+        adapter.mkdir()
+        for name in FILES:  # and nothing else that lies there, which may be anything of anybody
+            shutil.copyfile(Path(policy.adapter) / name, adapter / name)
         if policy.model == EMBEDDED:
             _join(ADAPTER, Path(policy.adapter), adapter, HUB_ID)
         elif base := hub_id(policy.model):
-            _name_base(adapter / "adapter_config.json", base)
-        # PEFT's says nothing and names a folder in this user's cache as the base.
-        (adapter / "README.md").unlink(missing_ok=True)
+            _name_base(adapter / CONFIG, base)
         adapter.replace(out)
     return out
-
-
-def adapter_config(folder: Path) -> dict[str, Any]:
-    """PEFT's settings of an adapter; `RunError` where they cannot be read."""
-    remedy = "Put the file back, or train that policy again."
-    return read_json(folder / "adapter_config.json", dict[str, Any], remedy)
 
 
 def _name_base(config: Path, base: str) -> None:
@@ -62,7 +57,7 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
     from safetensors.torch import load_file, save_file
 
     settings = [adapter_config(folder) for folder in (first, second)]
-    weights = [load_file(folder / "adapter_model.safetensors") for folder in (first, second)]
+    weights = [load_file(folder / WEIGHTS) for folder in (first, second)]
     modules = sorted(
         {
             key.removesuffix(".lora_A.weight")
@@ -89,8 +84,8 @@ def _join(first: Path, second: Path, out: Path, base: str) -> None:
         joined[f"{module}.lora_B.weight"] = torch.cat([b for _, b in filter(None, factors)], dim=1)
     rank = sum(own["r"] for own in settings)
     changes = {"r": rank, "lora_alpha": rank, "base_model_name_or_path": base, "layers_to_transform": None}
-    save_file(joined, out / "adapter_model.safetensors", metadata={"format": "pt"})
-    (out / "adapter_config.json").write_text(json.dumps(settings[1] | changes, indent=2), encoding="utf-8")
+    save_file(joined, out / WEIGHTS, metadata={"format": "pt"})
+    (out / CONFIG).write_text(json.dumps(settings[1] | changes, indent=2), encoding="utf-8")
 
 
 def save_merged(policy: Policy, out: str | Path) -> Path:
@@ -101,13 +96,18 @@ def save_merged(policy: Policy, out: str | Path) -> Path:
     the full ones). Merges in float32: 4 bytes of memory a parameter.
     """
     import torch
-    from peft import PeftModel
 
     from looptool_kit.policy.models import find_model, load
 
+    out = Path(out)
     model, tokenizer = load(find_model(policy.model), dtype="float32", device="cpu")
     if policy.adapter is not None:
-        model = PeftModel.from_pretrained(model, policy.adapter).merge_and_unload()
-    model.to(torch.bfloat16).save_pretrained(str(out))
-    tokenizer.save_pretrained(str(out))
-    return Path(out)
+        model = with_adapter(model, policy.adapter).merge_and_unload()
+    # Beside it first: a checkpoint that was cut short would look like a whole one.
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
+        folder = Path(beside) / "merged"
+        model.to(torch.bfloat16).save_pretrained(str(folder))
+        tokenizer.save_pretrained(str(folder))
+        folder.replace(out)
+    return out

@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple
 from looptool_kit.core.terminal import visible
 from looptool_kit.core.toolcalls import chat_template
 from looptool_kit.policy import downloads
+from looptool_kit.policy.adapters import CONFIG, with_adapter
 from looptool_kit.policy.downloads import HUB_ID
 from looptool_kit.policy.wire import form_of
 
@@ -206,17 +207,17 @@ def load(
     `device` is by default the GPU where there is one. `dtype` is a torch dtype or its name; None takes
     `default_dtype()`. A LoRA `adapter` folder is merged into the weights, since unmerged it slows every step
     of decoding. The tokenizer gets the project's chat template where its own has no tools branch. Raises
-    `ModelNotFound` for a name without model, ValueError for an adapter folder that is not one.
+    `ModelNotFound` for a name without model, ValueError for an adapter folder that is not one, `RunError` for
+    one that is damaged or does not fit.
     """
     import torch
     from transformers import AutoModelForCausalLM
 
     if not isinstance(source, ModelSource):
         source = find_model(source)
-    if adapter and not (Path(adapter) / "adapter_config.json").is_file():
+    if adapter and not (Path(adapter) / CONFIG).is_file():
         raise ValueError(
-            f"{adapter} is not a LoRA adapter: it has no adapter_config.json. Give the folder that training"
-            " wrote."
+            f"{adapter} is not a LoRA adapter: it has no {CONFIG}. Give the folder that training wrote."
         )
     torch_dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     # With an adapter in float32, so that the merged weights are rounded once.
@@ -225,9 +226,7 @@ def load(
             source.path, dtype=torch.float32 if adapter else torch_dtype, trust_remote_code=False
         )
     if adapter:
-        from peft import PeftModel
-
-        model = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+        model = with_adapter(model, adapter).merge_and_unload()
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return model.to(device, torch_dtype).eval(), load_tokenizer(source)
 

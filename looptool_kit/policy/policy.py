@@ -47,6 +47,9 @@ class Policy(Frozen):
     folder: str | None = None
     """Of the run whose settings name the server."""
 
+    def __repr__(self) -> str:
+        return f"Policy({self.name!r}, {self.adapter or self.model!r})"
+
 
 def base_policy(model: str, engine: EngineName = "transformers", server: Endpoint | None = None) -> Policy:
     """Return the model that training starts from."""
@@ -93,7 +96,8 @@ def policy_of(run: Run, iteration: int) -> Policy:
 def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
     """The folder of one training of an iteration's policy.
 
-    Raises `RunError` where its manifest names one outside of `policy/`.
+    Raises `RunError` where its manifest names one outside of `policy/`, or a link in its adapter leads there:
+    an export would carry off what it leads to.
     """
     place, name = run.folder(iteration) / "policy", str(facts.get("folder"))
     plain = name not in ("", "..") and Path(name).name == name
@@ -103,6 +107,12 @@ def training_folder(run: Run, iteration: int, facts: Mapping[str, Any]) -> Path:
             " package writes no such name: find out who changed it. Without that file, `looptool train"
             f" {run.path} --iteration {iteration}` trains again."
         )
+    for file in (place / name / "adapter").rglob("*"):
+        if file.is_symlink() and not file.resolve().is_relative_to(place.resolve()):
+            raise RunError(
+                f"{file} is a link to {os.readlink(file)}, and an adapter is made of plain files. This"
+                " package writes no links there: find out who did, and put the file in its place."
+            )
     return place / name
 
 

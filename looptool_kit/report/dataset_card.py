@@ -13,6 +13,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.versions import version
 from looptool_kit.llm.store import spent
 from looptool_kit.run.folder import Run
+from looptool_kit.stages._find import source_of
 from looptool_kit.stages.compose import PART_WORDS
 
 UNKNOWN_LICENCE = "unknown"
@@ -168,9 +169,8 @@ def _limits(run: Run, written: Written) -> Iterable[str]:
 
 def _made_up(run: Run) -> bool:
     """Rules write the requests; records of a file may be about anybody."""
-    source = run.settings.seeds.source
-    of_rules = source in ("world", "evolved", "procedural", "templates")
-    return of_rules or (source == "search" and not run.settings.search.file)
+    made_up = getattr(source_of(run.settings.seeds.source), "MADE_UP", False)
+    return made_up and not run.settings.search.file
 
 
 # ---------------------------------------------------------------- what both cards use

@@ -9,7 +9,7 @@ from typing import Any
 
 from looptool_kit.core.records import STATES, Probe, State
 from looptool_kit.core.stats import Clustered, Paired, ScoreRow
-from looptool_kit.drawing import forest, heatmap, histogram, intervals, lines
+from looptool_kit.drawing import NEAR_ONE, forest, heatmap, histogram, intervals, lines
 
 BINS = 35
 """Bars of the histogram of perplexities."""
@@ -40,19 +40,23 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]], title: st
 
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> str:
-    """Stacked histogram of the probes' perplexity (logarithmic) by state."""
+    """Stacked histogram of the probes' perplexity by state.
+
+    Its axis spreads what is close to 1.
+    """
     values: dict[State, list[float]] = {state: [] for state in STATES}
     for p in probes:
         if math.isfinite(p.perplexity):
-            values[p.state].append(math.log(max(p.perplexity, 1.0)))
-    top = max([0.05, *(v for logs in values.values() for v in logs)])
-    edges = [math.exp(top * i / BINS) for i in range(BINS + 1)]
+            values[p.state].append(math.log(max(p.perplexity, 1.0) - NEAR_ONE))
+    low = math.log(1 - NEAR_ONE)
+    wide = max([math.log(1.05 - NEAR_ONE), *(v for logs in values.values() for v in logs)]) - low
+    edges = [NEAR_ONE + math.exp(low + wide * i / BINS) for i in range(BINS + 1)]
     counts = {
-        state: [sum(min(int(v / top * BINS), BINS - 1) == i for v in logs) for i in range(BINS)]
+        state: [sum(min(int((v - low) / wide * BINS), BINS - 1) == i for v in logs) for i in range(BINS)]
         for state, logs in values.items()
     }
     title = f"perplexity, threshold {threshold:.4g}" if threshold is not None else "perplexity"
-    return histogram(edges, counts, title, "perplexity", width=640)
+    return histogram(edges, counts, title, "perplexity", width=640, origin=NEAR_ONE)
 
 
 def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from looptool_kit.core.records import Part, VerdictName
 from looptool_kit.drawing import SERIES, STATE_COLOURS, Link, Node, sankey
-from looptool_kit.lineage.fates import NAMES, Stage, fates, flows, node
+from looptool_kit.lineage.fates import NAMES, Stage, flow_counts, node
 from looptool_kit.run.folder import Run
 
 _BLUE, _RED, _AMBER, _GREEN, _PURPLE, _GREY = SERIES
@@ -101,9 +100,9 @@ def flow_map(
     return sankey(nodes, links, title, width=width)
 
 
-def legend() -> list[list[str]]:
-    """The short names on the map with their meaning."""
-    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG")]
+def legend(parts: Collection[str]) -> list[list[str]]:
+    """The short names of a map's parts with their meaning."""
+    return [[name, _ABOUT[name]] for name in ("ES", "EE", "HPPL", "AUG") if name in parts]
 
 
 def _colour(source: str, target: str) -> str:
@@ -121,7 +120,4 @@ def flow_of(run: Run) -> str:
 
     Through all iterations; empty before there is a dataset.
     """
-    table = fates(run)
-    counts = Counter((step.source, step.target) for step in flows(run, table))
-    sizes = Counter(node(row.iteration, "part", row.part) for row in table)
-    return flow_map(counts, sizes, run.iterations) if run.iterations else ""
+    return flow_map(*flow_counts(run), run.iterations) if run.iterations else ""

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from looptool_kit.policy.export import adapter_config
+from looptool_kit.policy.adapters import adapter_config
 
 Kind = Literal["dataset", "model"]
 TOKEN = "HF_TOKEN"

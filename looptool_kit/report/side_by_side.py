@@ -86,8 +86,15 @@ def side_by_side(
         )
     first, last = names
     if other:
-        first, last = f"{first} of {run.path.name}", f"{last} of {second.path.name}"
+        first, last = f"{first} of {run.name}", f"{last} of {second.name}"
     return SideBySide(first, last, rows, len(a.keys() ^ b.keys()))
+
+
+def compared(run: Run, source: Source = "held_out") -> list[str]:
+    """The policies of a run that can be compared, in order."""
+    if source == "probes":
+        return [f"D{j}" for j in run.iterations if run.has("probes", j)]
+    return list(scores(run, TABLES[source]))  # type: ignore[arg-type]
 
 
 Answers = dict[str, tuple[Samples, dict[str, tuple[Probe, str]]]]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.grading import grade
-from looptool_kit.core.records import TOKENS, Expansions, Probes, Truths, Verdicts
+from looptool_kit.core.records import EVIDENCE, TOKENS, Expansions, Probes, Truths, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column, read_lines
-from looptool_kit.core.terminal import cell, duration, show
+from looptool_kit.core.terminal import cell, duration, say, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -60,7 +60,6 @@ def print_scoreboard(run: Run) -> None:
 
     Exact match is that of every policy in percent, with 95% Wilson intervals.
     """
-    from rich.console import Console
     from rich.table import Table as Grid
 
     scores_of = scores(run)
@@ -87,9 +86,8 @@ def print_scoreboard(run: Run) -> None:
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
     show(grid)
-    console = Console()
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
-        console.print(cell(line), highlight=False, soft_wrap=True)
+        say(line)
 
 
 def headline(run: Run) -> list[str]:
@@ -195,6 +193,8 @@ def planted_labels(run: Run) -> dict[str, int] | None:
     `wrongly`: right labels of seed samples that were replaced. None where none were planted.
     """
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0, missing_ok=True)}
+    if not truth:
+        return None
     pool = _ids(run, "pool", 0)
     planted: set[str] = set()
     replaced: dict[str, bool] = {}
@@ -292,7 +292,7 @@ def report_data(run: Run) -> ReportData:
     """What the report of a run shows."""
     scores_of = scores(run)
     return ReportData(
-        name=run.path.name,
+        name=run.name,
         settings=run.settings.model_dump(mode="json"),
         iterations=[_iteration(run, j) for j in run.iterations],
         scores=[s for table in scores_of.values() for s in table],
@@ -350,20 +350,32 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
 
 
 def _iteration(run: Run, j: int) -> IterationData:
-    probes = (
-        Probes(run.stored(Probes, "probes", j, without=TOKENS))
-        if (run.folder(j) / "probes.parquet").exists()
-        else Probes()
-    )
+    probes = _outlines(run, j)
     shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
+    samples, whole = _of(run, shown, j)
+    by_id = {p.sample_id: p for p in whole}
     return IterationData(
-        samples=_of(run, shown, j)[0],
-        probes=probes,
-        verdicts=run.table(Verdicts, "verdicts", j, missing_ok=True),
+        samples=samples,
+        probes=Probes(by_id.get(p.sample_id, p) for p in probes),
+        verdicts=_verdicts(run, j),
         expansions=run.table(Expansions, "expansions", j, missing_ok=True),
         history=history(run, j),
         threshold=(run.manifest("probes", j) or {}).get("threshold"),
     )
+
+
+def _outlines(run: Run, j: int) -> Probes:
+    """The probes without what the report says of few: text, answer and tokens."""
+    if not (run.folder(j) / "probes.parquet").exists():
+        return Probes()
+    few = {"text": "", "answer": Answer()}
+    return Probes(p.model_copy(update=few) for p in run.stored(Probes, "probes", j, without=TOKENS))
+
+
+def _verdicts(run: Run, j: int) -> Verdicts:
+    if not (run.folder(j) / "verdicts.parquet").exists():
+        return Verdicts()
+    return Verdicts(run.stored(Verdicts, "verdicts", j, without=EVIDENCE))
 
 
 def _ids(run: Run, name: str, j: int) -> set[str]:

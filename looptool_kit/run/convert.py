@@ -15,7 +15,7 @@ from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import column, write_json, write_text
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import unused
+from looptool_kit.run.lock import refuse_devices, unused
 from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
@@ -36,11 +36,13 @@ def convert(path: Path, stages: Stages) -> list[str]:
     Raises:
         RunError: It is not of format 1, its settings cannot be read, or another process works on it.
     """
+    refuse_devices(path)
     try:
         text = (path / "run.toml").read_text(encoding="utf-8")
         values = tomllib.loads(text)
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path / 'run.toml'} cannot be read: {error}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise RunError(f"{path / 'run.toml'} cannot be read: {why}. Nothing was changed.") from None
     if values.get("format") != OLD:
         raise RunError(
             f"{path} is of format {values.get('format')}, and only format {OLD} is converted. Nothing was"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import os
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -48,8 +50,32 @@ class Decision(Frozen):
     """The iteration whose row was decided on; None: that row in any iteration."""
 
 
+def user_name() -> str:
+    """Return the name of the machine's user.
+
+    The number where it has none, as in many containers.
+    """
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # which of them differs by Python's version
+        return f"user {os.getuid()}"
+
+
+def whole(text: str) -> str:
+    """Return the text with a sign in place of halves of characters.
+
+    No file can hold such halves. They come from the environment, and from a text field that cuts
+    an emoji in two.
+    """
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def check(subject: str, row: str, value: JsonValue) -> None:
     """Raise `ValueError`, naming what is possible, where that is not a decision."""
+    if whole(text := json.dumps([row, value], ensure_ascii=False, default=str)) != text:
+        raise ValueError(f"{_short([row, value])} holds half of a character, which no file can keep")
     if subject not in SUBJECTS:
         raise ValueError(
             f"there is no subject {subject!r} to decide on; the subjects are {', '.join(SUBJECTS)}"
@@ -176,7 +202,7 @@ def check_rows(
     for row in rows:
         if not any(row in (ids or ()) for ids in made):
             where = f"iteration {iteration}" if iteration else "this run"
-            examples = ", ".join(sorted(made[-1] or ())[:3])
+            examples = ", ".join(sorted(frozenset().union(*(ids or () for ids in made)))[:3])
             raise ValueError(
                 f"{row!r} is not a row of the {TABLES[subject][0]} of {where}; there are"
                 f" {sum(len(i or ()) for i in made)}: {examples}, ..."
@@ -207,17 +233,15 @@ class DecisionLog:
         row -> value, all in one write. It is on disk when this returns. Without `author` it is the
         user of the machine.
         """
-        import getpass
-
-        time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or getpass.getuser()
+        time, author = datetime.now(UTC).isoformat(timespec="milliseconds"), author or user_name()
         made = [
             Decision(
                 time=time,
-                author=author,
+                author=whole(author),
                 subject=subject,
                 row=row,
                 value=value,
-                reason=reason,
+                reason=whole(reason),
                 iteration=iteration,
             )
             for row, value in values.items()

@@ -66,6 +66,11 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, preset={self.settings.preset!r})"
 
+    @property
+    def name(self) -> str:
+        """The folder's name, also of one that was opened as `.`."""
+        return self.path.resolve().name
+
     @classmethod
     def create(cls, path: str | Path, preset: str = "cpu", **overrides: Any) -> Run:
         """Make a run folder from a preset, or open the existing one.
@@ -87,13 +92,14 @@ class Run:
                 )
             trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run
-        if path.exists() and any(p.name != ".lock" for p in path.iterdir()):
-            raise RunError(f"{path} is not empty and holds no run.toml. Give a new folder.")
+        if path.exists() and (not path.is_dir() or any(p.name != ".lock" for p in path.iterdir())):
+            state = "is not empty" if path.is_dir() else "is a file"
+            raise RunError(f"{path} {state} and holds no run.toml. Give a new folder.")
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(
-                no_writing(error, path) or f"{path} cannot be made: {error}. Give another folder."
+                no_writing(error, path) or f"{path} cannot be made: {error.strerror}. Give another folder."
             ) from None
         run = cls(path, settings)
         with full_disk_explained(path):
@@ -356,14 +362,13 @@ class Run:
         return self._log.append(subject, values, reason, author or self.annotator, iteration)
 
     def _rows_of(self, subject: str, iteration: int) -> frozenset[str] | None:
-        """The rows of an iteration that can be decided on; None where there is no such table.
-
-        They are read once for each state of the file.
-        """
+        """The rows of an iteration that can be decided on, read once a state of the file; None: none yet."""
         name, kind = TABLES.get(subject, ("", Samples))
         file = self.folder(iteration) / f"{name}.parquet"
         if not name or not file.exists():
-            return None
+            # The last dataset is only trained on: no row of it comes to be decided on.
+            never = name in ("verdicts", "expansions") and iteration > self.settings.iterations
+            return frozenset() if never else None
         stat = file.stat()
         at = subject, iteration, (stat.st_mtime_ns, stat.st_ino)
         if at not in self._rows:

@@ -12,6 +12,7 @@ import fcntl
 import os
 import re
 import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def take(path: Path) -> Lock:
     try:
         handle = open_own(path / ".lock")
     except OSError as error:
-        raise RunError(no_writing(error, path) or f"{path} cannot be locked: {error}") from None
+        raise RunError(no_writing(error, path) or f"{path} cannot be locked: {error.strerror}.") from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -145,6 +146,25 @@ def refuse_links(path: Path) -> None:
             raise RunError(
                 f"{place} is not a folder, and a run keeps its results in one of that name. Move it away."
             )
+
+
+def refuse_devices(path: Path) -> None:
+    """Refuse a run that holds a pipe or a device.
+
+    Or a link to one: who reads it waits for ever, or until the memory is full. An archive from anybody may
+    hold such things.
+    """
+    for parent, _, names in os.walk(path):
+        for place in (os.path.join(parent, name) for name in names):
+            try:
+                mode = os.stat(place).st_mode
+            except OSError:  # a link that leads nowhere, or a file that another process has just removed
+                continue
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                raise RunError(
+                    f"{place} is a pipe, a device or something else that is not a file: reading it has no"
+                    " end. Remove it; if the run folder is not your own, look through it first."
+                )
 
 
 def unused(folder: Path) -> Path:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from looptool_kit.config import Settings, load_settings
 from looptool_kit.core.errors import RunError
+from looptool_kit.run.lock import refuse_devices
 
 FORMAT = 2
 """Raised where an older folder would be read wrongly."""
@@ -16,8 +17,9 @@ def read_settings(path: Path) -> Settings:
     """The settings in a run's `run.toml`.
 
     Raises:
-        RunError: It cannot be read, or is of another format.
+        RunError: It cannot be read, is of another format, or something in the folder is not a file.
     """
+    refuse_devices(path)
     file = path / "run.toml"
     try:
         run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")

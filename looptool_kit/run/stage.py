@@ -62,6 +62,7 @@ _INPUTS = {
     "held_out": "the held-out samples",
     "fresh": "the fresh seed samples",
     "frontier": "what the policy gets right sometimes",
+    "elsewhere": "where it is trained (on.json)",
     "augmented": "the perturbed samples",
     "development": "the number of development samples",
 }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import append_lines
+from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
 
 FILE = "tried.jsonl"
@@ -36,7 +36,7 @@ def keep_tried(run: Run, sample: Sample, label: Label, policy: str, answer: str)
     about = {
         "policy": policy,
         "answer": answer,
-        "author": run.annotator or getpass.getuser(),
+        "author": whole(run.annotator or user_name()),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     origin = {"source": "person", "strategy": STRATEGY, "iteration": run.iteration, "parent": None}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.grading import grade
 from looptool_kit.core.records import STATES, Probe, Probes
 from looptool_kit.core.samples import Sample, Samples
@@ -108,7 +109,16 @@ def _decode(run: Run, samples: Samples, policy: Policy, now: Stage) -> Probes:
 
 
 def judge_completion(sample: Sample, completion: Completion, iteration: int) -> Probe:
-    """A completion measured against its sample's label."""
+    """A completion measured against its sample's label.
+
+    Raises `RunError` where the policy's probabilities are not numbers: it would count as sure of its answer.
+    """
+    if any(map(math.isnan, completion.logprobs)):
+        raise RunError(
+            f"the policy's probabilities for sample {sample.id} are not numbers (NaN): its weights are"
+            " broken, or this GPU's 16-bit numbers are too small for the model. Train again with a"
+            " lower learning rate, or take the engine `transformers` on the CPU."
+        )
     answer = completion.answer(sample.tools)
     graded = grade(answer, sample.label, sample.tools)
     return Probe(

@@ -120,7 +120,9 @@ def run_task(plan: Comparison, task: Task, say: Callable[[str], None] = print_li
     if arm == plan.first:
         with _first(plan, seed) as run:
             Loop(run, say).run()
-            _measure(run, last)
+            # Of nothing but the first arm they would be compared with nothing, and cost as much as scores.
+            if set(plan.places) != {(n, plan.first) for n in plan.seeds}:
+                _measure(run, last)
         return
     full = Run.open(plan.folder(seed, plan.first), read_only=True)
     with _fork(plan, full, path, arm) as run:

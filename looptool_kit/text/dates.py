@@ -17,7 +17,7 @@ from looptool_kit.text.mentions import Found
 from looptool_kit.text.numbers import ORDINALS as _ORDINALS
 from looptool_kit.text.numbers import number
 
-_MONTHS = (
+MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
 )  # fmt: skip
@@ -33,7 +33,7 @@ _WORDS = {"day after tomorrow": 2, "tomorrow": 1, "yesterday": -1, "day before y
 
 _MONTH = (
     "(?:"
-    + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in _MONTHS)
+    + "|".join(f"{m[:3]}(?:{m[3:]})?" if m != "september" else "sept?(?:ember)?" for m in MONTHS)
     + r")\b(?:\.(?= \d))?"
 )
 _ORDINAL = "|".join(sorted(_ORDINALS, key=len, reverse=True)).replace("-", "[- ]")
@@ -61,10 +61,12 @@ _DATES: tuple[re.Pattern[str], ...] = (
         rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?P<mon>{_MONTH}) (?:the )?(?P<d>{_DAY})(?:,?"
         r" (?P<y>\d{4})(?!\d))?"
     ),
-    # the 4th of December 2026
+    # December.4, 2026
+    re.compile(rf"\b(?P<mon>{_MONTH})\.(?P<d>{_DAY})(?:, ?(?P<y>\d{{4}})(?!\d))"),
+    # the 4th of December 2026, the 7th of this December
     re.compile(
-        rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?:the )?(?P<d>{_DAY})(?: of)? (?P<mon>{_MONTH})(?:,?"
-        r" (?P<y>\d{4})(?!\d))?"
+        rf"\b(?:(?:on )?(?:{_WEEKDAY}),? )?(?:the )?(?P<d>{_DAY})(?: of(?: this| next)?)? (?P<mon>{_MONTH})"
+        r"(?:,? (?P<y>\d{4})(?!\d))?"
     ),
     # 12/4/2026, 04.12.26
     re.compile(
@@ -176,7 +178,7 @@ def _iso(days: list[date]) -> tuple[str, ...]:
 
 
 def _month(word: str) -> int:
-    return next(n for n, m in enumerate(_MONTHS, 1) if m.startswith(word.rstrip(".")[:3]))
+    return next(n for n, m in enumerate(MONTHS, 1) if m.startswith(word.rstrip(".")[:3]))
 
 
 def _day(word: str) -> int:

@@ -64,6 +64,15 @@ _CONFIRMS = re.compile(
 )
 
 
+_BREAK = re.compile(r"(?<=[\w.,;:!?`)])(?:\\n)+(?=[A-Z\d`\s\\-]|$)|(?<=[a-z.!?])\\n(?=[a-z])")
+"""A line break that was written as a backslash and an n, as in text that was escaped twice."""
+
+
+def _unescaped(text: str) -> str:
+    """A text with spaces for written line breaks, letter for letter; paths (`C:\\new`) stay."""
+    return text if ":\\" in text else _BREAK.sub(lambda m: " " * len(m[0]), text)
+
+
 # Keys and values stand in one line each, so that the words around a value include its key.
 def _lines(content: str) -> str:
     """A JSON result as `key: value` lines; other text as it is."""
@@ -120,21 +129,35 @@ def _supporting(messages: Sequence[Message]) -> Iterator[int]:
             yield at
 
 
+_WEEKDAY = re.compile(r"\b(mon|tues|wednes|thurs|fri|satur|sun)day\b", re.IGNORECASE)
+_WEEKDAY_BEHIND = 12
+"""Characters behind the date of today in which its weekday may stand: ", Wednesday"."""
+
+
+def _weekday_agrees(today: date, text: str) -> bool:
+    """False where a text names another weekday than that of its date."""
+    named = _WEEKDAY.search(text)
+    return named is None or f"{today:%A}".lower() == named[0].lower()
+
+
 @lru_cache(512)
 def _read(turns: tuple[tuple[str, str], ...]) -> Dialogue:
-    today = None
+    today, agrees = None, True
     texts: list[tuple[str, str]] = []
     for role, text in turns:
         if role in ("system", "user") and (found := today_in(text)):
             today, start, end = found
+            agrees = _weekday_agrees(today, text[start : end + _WEEKDAY_BEHIND])
             # Blanked, or else every sample would support today's date, and its year and day as numbers.
             text = text[:start] + " " * (end - start) + text[end:]
-        texts.append((role, _lines(text) if role == "tool" else text))
+        texts.append((role, _lines(text) if role == "tool" else _unescaped(text)))
+    # "Today is Monday, 2023-10-01", a Sunday: from which of the two "next Friday" counts nobody can tell.
+    counted_from = today if agrees else None
     passages = []
     for role, text in texts:
         words = tuple(tokens(text))
         passages.append(
-            Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, today))
+            Passage(role, text, words, f" {' '.join(t.stem for t in words)} ", recognise(text, counted_from))
         )
     return Dialogue(
         tuple(passages), today, max((n for n, p in enumerate(passages) if p.role == "user"), default=-1)

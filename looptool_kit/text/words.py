@@ -181,8 +181,8 @@ uk: ukrainian
 th: thai
 vi: vietnamese
 id: indonesian
-los angeles: la
-new york: nyc, big apple
+los angeles: la, lax
+new york: nyc, ny, big apple
 new york city: new york, nyc, big apple
 san francisco: sf, san fran
 san diego: sd
@@ -218,7 +218,20 @@ gluten free: no gluten, celiac, without gluten
 driving: car, drive, by car
 walking: foot, walk, on foot
 cycling: bike, bicycle, cycle
-transit: bus, train, public transport, metro
+transit: bus, train, public transport, public transportation, metro
+women: woman
+men: man
+germany: german
+france: french
+spain: spanish
+italy: italian
+japan: japanese
+china: chinese
+russia: russian
+england: english
+usa: american, us, united states
+chicago: chi-town, windy city
+philadelphia: philly
 mon: monday, mondays
 tue: tuesday, tuesdays
 wed: wednesday, wednesdays

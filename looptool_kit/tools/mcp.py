@@ -12,6 +12,8 @@ from looptool_kit.tools._rows import Rows, one_line
 from looptool_kit.tools.schema import plain_parameters
 
 MAX_WAIT = timedelta(seconds=60)
+MAX_TOOLS = 10_000
+"""Of one server: its list comes in pages, and one that never ends would fill the memory first."""
 
 
 def _tool(tool: Any) -> Tool:
@@ -51,12 +53,17 @@ def _listed(target: str) -> list[Any]:
         tools: list[Any] = []
         async with asyncio.timeout(MAX_WAIT.total_seconds()), Client(server) as client:
             cursor: str | None = None
+            seen = set[str]()
             while True:
                 page = await client.list_tools(cursor=cursor)
                 tools.extend(page.tools)
-                cursor = page.next_cursor
-                if not cursor:
+                if len(tools) > MAX_TOOLS:
+                    raise ValueError(f"it lists more than {MAX_TOOLS:,} tools")
+                if page.next_cursor in seen:
+                    raise ValueError("its list of tools comes back to a page that it has given before")
+                if not (cursor := page.next_cursor):
                     return tools
+                seen.add(cursor)
 
     # In a thread of its own, because a notebook's loop is already running.
     with ThreadPoolExecutor(1) as pool:

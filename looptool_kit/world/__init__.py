@@ -32,7 +32,7 @@ from looptool_kit.world.calls import Call, Impossible, Plan
 from looptool_kit.world.execute import execute, new_state
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.noise import plant_noise
-from looptool_kit.world.plans import WEIGHTS, Dealer, askable, draw_plan, kind_deck, pool
+from looptool_kit.world.plans import WEIGHTS, Dealer, askable, changes_nothing, draw_plan, kind_deck, pool
 from looptool_kit.world.spec import Spec, all_domains, domain_of, is_held, specs
 from looptool_kit.world.tasks import KINDS, sample_of
 from looptool_kit.world.types import DATE, PAST_DATE
@@ -347,6 +347,8 @@ def _train_plan(sample: Sample, tools: Sequence[str], mention: Sequence[str] | N
         last = plan["calls"][-1]
         params = specs_of[last["tool"]].params
         last["mention"] = [p.name for p in params if not p.optional or p.name in mention]
+        if changes_nothing(specs_of[last["tool"]], last["mention"]):
+            raise ValueError(f"sample {sample.id}: with these mentions {last['tool']} would change nothing")
         last["implicit"] = [m for m in last["implicit"] if m in last["mention"]]
     return plan
 

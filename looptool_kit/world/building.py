@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Sequence
 from datetime import date
-from itertools import product
+from itertools import combinations, product
 from random import Random
 from typing import Any, NamedTuple
 
@@ -18,9 +18,9 @@ from looptool_kit.world.execute import execute, new_state, remember
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.plans import HINTED, MENTIONED
 from looptool_kit.world.references import Found, References, found, is_lookup, later
-from looptool_kit.world.routes import Edge, Route
+from looptool_kit.world.routes import Edge, Route, outputs
 from looptool_kit.world.spec import Spec, specs
-from looptool_kit.world.types import quoted
+from looptool_kit.world.types import CITY, DATE, DATETIME, PAST_DATE, quoted
 
 _DOUBLED = re.compile(r"\b([a-z]+) \1\b")
 
@@ -170,10 +170,13 @@ class _Builder:
         names = References(self.route, self.calls, self.found, self.hints, self.scene)
         bodies: list[tuple[str, bool]] = []
         said: list[str] = []
-        for i, tool in enumerate(self.route.tools):
+        step_of = {t: n for n, step in enumerate(self.route.steps()) for t in step}
+        before = 0
+        # By steps: "then" in front of what waits for nothing said would contradict the label.
+        for tool in sorted(self.route.tools, key=step_of.__getitem__):
             if is_lookup(self.route, tool):
                 continue
-            spec = specs()[tool]
+            i, spec = self.number[tool], specs()[tool]
             into = self.route.into(tool)
             rest = {k: v for k, v in self.calls[i].arguments.items() if k not in self.unsaid[i]}
             refs = later(into)
@@ -186,13 +189,15 @@ class _Builder:
                 only_do=True,
                 late=frozenset(refs),
             )
-            bodies.append((names.resolved(phrase.body, into), bool(names.sources(tool) & set(said))))
+            waits = step_of[tool] > before and bool(names.sources(tool) & set(said))
+            bodies.append((names.resolved(phrase.body, into), waits))
             said.append(tool)
+            before = step_of[tool]
         return g.frame(g.Said("do", _joined(bodies, self.scene), "", ()), self.scene)
 
 
 def _joined(bodies: Sequence[tuple[str, bool]], scene: Scene) -> str:
-    """Several requests in one breath; each with whether it builds on one before it."""
+    """Several requests in one breath; each with whether it waits for the one before it."""
     if len(bodies) == 1:
         return bodies[0][0]
     if len(bodies) == 2:
@@ -202,9 +207,12 @@ def _joined(bodies: Sequence[tuple[str, bool]], scene: Scene) -> str:
         template = scene.choose(options, lambda t: not (paused and t.startswith("{a} and")))
         return g.joined(template, {"a": bodies[0][0], "b": bodies[1][0]})
     out = bodies[0][0]
-    for number, (body, builds) in enumerate(bodies[1:], 2):
-        last = number == len(bodies)
-        out += f", {'and ' if last else ''}{'then ' if builds else ''}{body}"
+    for number, (body, waits) in enumerate(bodies[1:], 2):
+        # "Reserve the book, then list my events on that day and book a table on that day".
+        joins = not waits and bodies[number - 2][1]
+        words = [", " if waits or not joins else " "]
+        words += ["and "] * (joins or number == len(bodies)) + ["then "] * waits
+        out += "".join(words) + body
     return out
 
 
@@ -264,11 +272,26 @@ def _check_calls(builder: _Builder) -> None:
         if listed and step_of[maker.name] <= step_of[lister.name]:
             raise Impossible("a list of what is only just made")
     edges = builder.route.edges
+    for one, other in combinations(edges, 2):
+        at_once = step_of[one.second] == step_of[other.second] and one[:2] == other[:2]
+        if at_once and _is_thing(one) and _acts(one.second) != _acts(other.second):
+            raise Impossible("a look at what is just being used: before or after it?")
     for edge in edges:
         spec = specs()[edge.second]
         done = spec.by_name[edge.parameter].type in (spec.cancels, spec.changes)
         if done and sum(e.first == edge.first for e in edges) > 1:
             raise Impossible("something else is done with what is changed")
+
+
+def _is_thing(edge: Edge) -> bool:
+    """Whether a link hands on what something is, and not only a day or a place."""
+    kind = dict(outputs(specs()[edge.first]))[edge.field]
+    return not any(kind.is_a(t) for t in (DATE, PAST_DATE, DATETIME, CITY))
+
+
+def _acts(tool: str) -> bool:
+    spec = specs()[tool]
+    return any((spec.makes, spec.changes, spec.cancels))
 
 
 def _check_values(trace: Trace) -> None:

@@ -248,14 +248,20 @@ def usable_phrases(
     return fitting or [("do", phrase) for phrase in spec.do if sayable(phrase)]
 
 
+_WHERE_AND_WHEN = ("at", "in", "on")
+
+
 def _in_order(clauses: list[str]) -> str:
     """The clauses behind a phrase."""
     # Long and quoted ones read best near the end, afterthoughts at the very end.
-    late = sorted(clauses, key=lambda c: ('"' in c or len(c) > LONG) + 2 * c.startswith(("and ", ",", ":")))
+    last = ("and ", ",", ":")
+    late = sorted(clauses, key=lambda c: ('"' in c or len(c) > LONG) + 2 * c.lstrip(OPEN).startswith(last))
     text, before = "", ""
     for part in late:
         first = part.split(" ", 1)[0]
-        text += part if part[0] in ",:" else f" and {part}" if first == before else f" {part}"
+        # "To six people and to ten at night", but "on my family calendar on that day".
+        alike = first == before and first.strip(OPEN + CLOSE) not in _WHERE_AND_WHEN
+        text += part if part[0] in ",:" else f" and {part}" if alike else f" {part}"
         before = first
     return text
 

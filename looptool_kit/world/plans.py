@@ -176,14 +176,21 @@ def _chain(plan: Plan, order: Sequence[Spec], rng: Random) -> None:
 
 def _call(spec: Spec, rng: Random, without: str = "", given: str = "") -> Call:
     mention = [p.name for p in spec.params if not p.optional or rng.random() < MENTIONED]
-    if spec.changes and all(spec.by_name[m].type is spec.changes for m in mention):
-        # A change has to change something.
+    if changes_nothing(spec, mention):
         chosen = rng.choice([p.name for p in spec.params if p.optional] or [""])
         mention = [p.name for p in spec.params if p.name in mention or p.name == chosen]
     hinted = [
         m for m in mention if m not in (without, given) and rng.random() < HINTED * spec.by_name[m].type.hints
     ]
     return Call(tool=spec.name, mention=mention, implicit=hinted)
+
+
+def changes_nothing(spec: Spec, mention: Sequence[str]) -> bool:
+    """Whether a change says what to change, and not in which way.
+
+    One can only ask then.
+    """
+    return spec.changes is not None and all(spec.by_name[m].type is spec.changes for m in mention)
 
 
 def _again(spec: Spec, part: Param, call: Call, rng: Random) -> Call:

@@ -2,7 +2,8 @@
 
 `python -m looptool_kit.world.show DOMAIN [n]` checks a domain's file and prints n requests with their labels
 for each of its tools. `python -m looptool_kit.world.show traces [n] [DOMAIN ...]` prints n samples of longer
-tasks (`traces`), each after the rule tier and an execution again.
+tasks (`traces`), each after the rule tier and an execution again. `python -m looptool_kit.world.show episodes
+[n]` plays n tasks as episodes by their own plans, in other legal orders, and with a wrong argument.
 """
 
 from __future__ import annotations
@@ -10,18 +11,22 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, timedelta
 from random import Random
 
 from looptool_kit.checks.rules import check_sample
-from looptool_kit.core.samples import Sample
+from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.world import generate
 from looptool_kit.world.calls import Impossible
+from looptool_kit.world.core import draw
+from looptool_kit.world.episode import Episode, task_of
 from looptool_kit.world.execute import problem
 from looptool_kit.world.grammar import Scene
 from looptool_kit.world.plans import KINDS_ON_ONE, askable, draw_plan, varies
 from looptool_kit.world.routes import edges, open_to
-from looptool_kit.world.spec import Domain, all_domains, links, reserved, slots
+from looptool_kit.world.spec import Domain, all_domains, links, reserved, slots, specs
 from looptool_kit.world.tasks import sample_of
 from looptool_kit.world.traces import draw_trace, replay, samples_of
 from looptool_kit.world.types import Type
@@ -102,8 +107,47 @@ def show_traces(n: int, domains: list[str]) -> int:
     return bad
 
 
+def show_episodes(n: int) -> int:
+    """Play tasks by what is right and by what is not.
+
+    Returns how many rewards are not as they must be.
+    """
+    rng, counts, bad = Random(7), Counter[str](), 0
+
+    def played(kind: str, episode: Episode, turns: Sequence[Sequence[ToolCall]], due: float) -> int:
+        episode.reset()
+        for calls in turns:
+            episode.step(calls)
+        counts[f"{kind} earns {episode.reward():g}"] += 1
+        return episode.reward() != due
+
+    for sample in generate(4 * n, seed=7):
+        try:
+            episode = Episode(task := task_of(sample))
+        except ValueError:  # a question, a request to decline, a first step alone
+            continue
+        if counts["its own plan earns 1"] == n:
+            break
+        plan = [told.call for told in task.plan]
+        bad += played("its own plan", episode, [[c] for c in plan], 1)
+        if sample.kind == "parallel":
+            bad += played("another legal order", episode, [[c] for c in reversed(plan)], 1)
+            bad += played("all at once", episode, [plan], 1)
+        params = specs()[plan[-1].name].by_name
+        for name, value in plan[-1].arguments.items():
+            other = draw(params[name].type, rng, task.today)
+            if other not in (value, params[name].default):
+                wrong = plan[-1].model_copy(update={"arguments": {**plan[-1].arguments, name: other}})
+                bad += played("a wrong argument", episode, [[c] for c in (*plan[:-1], wrong)], 0)
+                break
+    print(*(f"{what}: {count} episodes" for what, count in sorted(counts.items())), sep="\n")
+    return bad
+
+
 def main(argv: list[str]) -> int:
-    """Check and print the domains named on the command line, or traces."""
+    """Check and print the named domains, traces or episodes."""
+    if argv[:1] == ["episodes"]:
+        return 1 if show_episodes(int(argv[1]) if len(argv) > 1 else 100) else 0
     if argv[:1] == ["traces"]:
         return 1 if show_traces(int(argv[1]) if len(argv) > 1 else 40, argv[2:]) else 0
     n = int(argv[1]) if len(argv) > 1 else 8

@@ -123,6 +123,8 @@ def fits(page: Any, view: Any) -> None:
 
 def test_the_review_desk_stands_on_one_screen_and_keeps_its_height(odd: tuple[str, Path], page: Any) -> None:
     view = desk_of(page, odd[0])
+    label, prediction = (view.locator(".lt-evidence th").nth(k).bounding_box()["width"] for k in (1, 2))
+    assert abs(label - prediction) <= 1, "equal shares have bars of equal length"
     for width, height in ((1400, 900), (1000, 800), (933, 600), (1400, 900)):
         page.set_viewport_size({"width": width, "height": height})
         page.wait_for_timeout(500)
@@ -216,6 +218,21 @@ def test_a_label_is_edited_as_a_form_and_blind_is_blind(odd: tuple[str, Path], p
     assert changed == 1
     editor.wait_for(state="detached")  # the page hears of it after the file
     assert page.faults == [] and page.outside == []
+
+
+def test_no_column_head_is_cut_off(odd: tuple[str, Path], page: Any) -> None:
+    page.set_viewport_size({"width": 1400, "height": 900})
+    open_notebook(page, odd[0], "all.ipynb")
+    cut: dict[str, list[str]] = {}
+    for name in VIEWS:
+        cell = page.locator(".jp-CodeCell").filter(has_text=call_of(name)).last
+        cell.scroll_into_view_if_needed()
+        cell.locator(".lt-view").first.wait_for(timeout=60_000)
+        page.wait_for_timeout(800)
+        heads = "(view) => [...view.querySelectorAll('.lt-head button')]"
+        wide = f"{heads}.filter((b) => b.scrollWidth > b.clientWidth + 1).map((b) => b.textContent)"
+        cut[name] = cell.locator(".lt-view").first.evaluate(wide)
+    assert {name: found for name, found in cut.items() if found} == {}
 
 
 @pytest.mark.parametrize("theme", ["Light", "Dark"])

@@ -9,6 +9,8 @@ from typing import Any
 
 from lab import open_notebook, save_and_reload, write_notebook
 
+RECORDED = str(Path(__file__).parents[2] / "sample_data" / "run")
+
 CELL = """
 from pathlib import Path
 from looptool_kit.config import Settings
@@ -23,18 +25,22 @@ answered = type(answered)(t.model_copy(update={"rationale": bad}) for t in answe
 view = JudgeCheckView(answered, samples)
 view
 """
+NOT_CHECKED = """
+from looptool_kit.run.folder import Run
+JudgeCheckView(Run.open({recorded!r}, read_only=True))
+"""
 READ = "print('read back:', len(view.selection), {t.kind for t in view.selection})"
 
 
 def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     url, root = lab
-    write_notebook(root / "judge-check.ipynb", CELL, READ)
+    write_notebook(root / "judge-check.ipynb", CELL, READ, NOT_CHECKED.format(recorded=RECORDED))
     open_notebook(page, url, "judge-check.ipynb")
     view = page.get_by_role("region", name="judge report card")
     report, grid = view.get_by_role("table", name="report card"), view.get_by_role("grid", name="trials")
     chosen = view.get_by_role("region", name="selected trial")
     chosen.get_by_text("planted:").wait_for(timeout=60_000)
-    row = report.get_by_role("row").filter(has_text="wrong_value")
+    row = report.get_by_role("row").filter(has_text="wrong value")
     trials = int(row.get_by_role("cell").first.inner_text())
     total = int(report.get_by_role("row").last.get_by_role("cell").first.inner_text())
     assert total > trials > 0 and view.locator(".lt-intervals circle").count() > 10
@@ -47,7 +53,7 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     kind, right = view.get_by_role("combobox", name="kind"), view.get_by_role("combobox", name="right")
     assert (
         row.get_by_role("button").get_attribute("aria-pressed") == "true"
-        and kind.input_value() == "wrong_value"
+        and kind.input_value() == "wrong value"
     )
     row.get_by_role("button").press("Enter")
     counted.get_by_text(f"{total} of {total} rows").wait_for()
@@ -67,6 +73,11 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     grid.press("Enter")
     assert chosen.evaluate("(node) => node === document.activeElement")
     assert "<img src=x" in chosen.inner_text() and not page.evaluate("() => window.bad")
+
+    # A run whose judge was not checked: a sentence with the command, and nothing that is empty.
+    empty = page.get_by_role("region", name="judge report card").last
+    empty.get_by_text("looptool judge-check ").wait_for()
+    assert empty.get_by_role("grid").count() == empty.get_by_role("table").count() == 0
 
     save_and_reload(page)
     counted.get_by_text(f"{trials} of {total} rows").wait_for(timeout=60_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 
 from looptool_kit import world
 from looptool_kit.checks import dedup
-from looptool_kit.checks.dedup import Deduplicator, deduplicate, jaccard, normalised, shingles
+from looptool_kit.checks.dedup import Deduplicator, deduplicate, jaccard, normalised, repeats, shingles
 from looptool_kit.core.samples import Label, Message, Sample, Samples, ToolCall
+from looptool_kit.core.tables import Stored
 
 LONG = (
     "Could you please book a table for six people at Chez Louis this coming Friday at half past six in the"
@@ -100,6 +102,21 @@ def test_a_whole_table_comes_out_as_row_by_row() -> None:
 
 def _louder(message: Message) -> Message:
     return message.model_copy(update={"content": message.content.upper() + " PLEASE"})
+
+
+def test_a_table_on_disk_is_passed_over_and_equal_rows_are_told_by_place(tmp_path: Path) -> None:
+    rows = [sample(f"{LONG} {n} {'and more ' * (n % 3)}", f"Place {n % 5}") for n in range(300)]
+    rows += [
+        rows[7],
+        sample("Something else, in other words", "Here"),
+        *[sample("Twice the same", "There")] * 2,
+    ]
+    path = Samples(rows).write(tmp_path / "samples.parquet")
+    found = repeats(Stored(Samples, path))
+    kept, dropped = deduplicate(rows)
+    assert 300 in found and 301 not in found and 302 not in found and found[303] == rows[302].id
+    assert [s.id for s in kept] == [s.id for at, s in enumerate(rows) if at not in found]
+    assert dropped == {rows[at].id: other for at, other in found.items()}
 
 
 def test_near_duplicates_are_found_among_many_without_comparing_with_many(

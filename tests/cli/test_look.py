@@ -187,6 +187,14 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path, given: str, meant:
     assert "looptool settings" in said.stderr and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"), [("sft.epochz", "sft.epochs"), ("judge_llm.modell", "judge_llm.model")]
+)
+def test_asked_about_an_unknown_setting_the_nearest_is_named(given: str, meant: str) -> None:
+    asked = looptool("settings", given)
+    assert asked.returncode == 1 and f"(did you mean {meant}?)" in asked.stderr, asked.stderr
+
+
 def test_an_unknown_setting_in_a_file_names_file_and_nearest(tmp_path: Path) -> None:
     Run.create(tmp_path / "run").close()
     file = tmp_path / "run" / "run.toml"
@@ -235,3 +243,6 @@ def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
     assert any(line.startswith("scores 0: 100%") and "whole loop: about" in line for line in lines)
     assert "of the loop: about" in result.stdout and "Ctrl-C" in result.stdout, "the estimate comes first"
     assert result.stdout.index("of the loop: about") < result.stdout.index("D1: ")
+    with Run.open(tmp_path / "run", read_only=True) as run:
+        apart = len(run.table(Samples, "held_out", 0))
+    assert f"; {apart} more are held out for scores" in result.stdout and apart > 0

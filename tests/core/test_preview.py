@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import looptool_kit as lt
-from looptool_kit.core.preview import ROWS, preview, words
+from looptool_kit.core.preview import ROWS, preview, table_html, words
 from looptool_kit.core.records import Expansions, Probes, Verdicts
 from looptool_kit.run.folder import Run
 
@@ -26,6 +26,14 @@ def test_tables_show_their_first_rows_with_a_count() -> None:
         table = run.table(kind, name, 2)
         assert len(preview(table)) < 60_000 and f"{kind.__name__}: {len(table)} rows" in preview(table)
     assert "Samples: 0 rows" in lt.Samples()._repr_html_()
+
+
+def test_no_column_lies_over_another_where_a_notebook_is_not_trusted() -> None:
+    """JupyterLab then drops `overflow-wrap`: with fixed widths, long words reach into the next cell."""
+    shown = table_html(
+        ("request", "tool", "error"), [("Please.", "list_device_timers", "none")], "", ("request",)
+    )
+    assert "table-layout" not in shown and shown.count("overflow-wrap:anywhere") == 2  # head and cell
 
 
 def test_text_of_samples_stays_text() -> None:

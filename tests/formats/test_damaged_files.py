@@ -78,3 +78,46 @@ def test_a_run_errors_text_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
     with pytest.raises(RunError) as error:
         Run.open(tmp_path)
     assert "gone" in str(error.value) and "\x1b" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.json.gz", "a.parquet", "a.arrow"])
+def test_a_row_without_end_is_rejected_in_every_form(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    monkeypatch.setattr("looptool_kit.formats._files.MAX_LINE", 10_000)
+    rows = [ROW, {"messages": [{"role": "user", "content": "a" * 20_000}, ROW["messages"][1]]}]
+    file, out = tmp_path / name, tmp_path / "out.jsonl"
+    if name.endswith(".parquet"):
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    elif name.endswith(".arrow"):
+        table = pa.Table.from_pylist(rows)
+        with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        text = json.dumps(rows).encode()
+        file.write_bytes(gzip.compress(text) if name.endswith(".gz") else text)
+    done = CliRunner().invoke(app, ["import", str(file), str(out)])
+    assert "Samples(1 rows)" in done.output and "row 2: the row is longer than 10,000" in done.output
+    assert (tmp_path / "out.rejected.jsonl").stat().st_size < 1000
+
+
+def test_a_json_list_that_no_memory_holds_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("looptool_kit.formats._files.MAX_DOCUMENT", 10_000)
+    file = tmp_path / "bomb.json.gz"
+    file.write_bytes(gzip.compress(b'["' + b"a" * 100_000_000 + b'"]'))
+    for command in (["import", str(file), str(tmp_path / "out.jsonl")], ["audit", str(file)]):
+        error = CliRunner().invoke(app, command).exception
+        assert "holds more than 10,000 characters" in str(error) and "one row a line" in str(error)
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.csv", "out.txt", "out"])
+def test_an_import_writes_no_file_under_a_name_that_says_another_form(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "data.jsonl"
+    file.write_bytes(LINES)
+    error = CliRunner().invoke(app, ["import", str(file), str(tmp_path / name)]).exception
+    assert "give a name that ends in .jsonl or .parquet" in str(error) and not (tmp_path / name).exists()

@@ -112,6 +112,18 @@ def test_decisions_command_versions_and_tools_are_told(page):
     assert [words for words in told if words not in page.text] == []
 
 
+def test_what_was_enough_is_not_called_other():
+    recorded = Path(__file__).parents[2] / "sample_data" / "run"
+    page = Reader(render(report_data(Run.open(recorded, read_only=True))))
+    assert "passed, but enough already" in page.text
+
+
+def test_a_run_that_was_opened_in_its_own_folder_has_a_title(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    Run.create(tmp_path / "mine").close()
+    monkeypatch.chdir(tmp_path / "mine")
+    assert report_data(Run.open(".", read_only=True)).name == "mine"
+
+
 def test_each_of_the_worst_samples_has_an_address(page):
     places = [a["id"] for tag, a in page.elements if tag == "article"]
     links = [a["href"] for tag, a in page.elements if tag == "a"]

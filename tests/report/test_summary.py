@@ -144,6 +144,7 @@ def test_the_scoreboard_is_in_percent_and_fits_a_terminal(
     shown = capsys.readouterr().out
     assert "n = 150" in shown and "n = 100" in shown and "43 (36–51)" in shown and "75 (66–82)" in shown
     assert "Exact match on 150 unseen requests" in shown and "0.43" not in shown
+    assert "error seeds" in shown and "children of" in shown and "new seed" in shown, "no codes alone"
 
 
 def test_no_policy_no_headline(tmp_path: Path) -> None:

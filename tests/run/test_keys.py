@@ -100,6 +100,7 @@ CHOICES = {
     "search.patterns": ["direct"],
     "search.variants": 6,
     "reverse.pay": "uncertainty",
+    "episodes.credit": "turn",
     "hardgen.second": "base",
     "hardgen.length": [3, 4],
     "procedural.inputs": [1, 3],
@@ -122,6 +123,7 @@ def other(name: str, value: Any) -> Any:
 def changed(settings: Settings, name: str) -> Settings:
     value = dict((n, v) for n, v, _ in leaves(settings))[name]
     more: dict[str, Any] = {"jury__temperature": 0.5} if name == "jury.votes" else {}
+    more |= {"episodes__progress": True} if name == "episodes.credit" else {}
     more |= {"band__low": None, "band__high": None} if name == "band.estimate" else {}
     return with_overrides(settings, **{name.replace(".", "__"): other(name, value)}, **more)
 

@@ -198,3 +198,34 @@ def test_decisions_on_rows_that_are_gone_are_counted_at_opening_and_in_the_plan(
     assert "no longer has: 1 (1 on expansions)" in capsys.readouterr().out, (
         "the rows of a table that is not there may come back"
     )
+
+
+def test_no_unknown_row_is_decided_on_in_any_iteration_of_a_finished_run(recorded: Run) -> None:
+    assert max(recorded.iterations) > recorded.settings.iterations, "the last dataset is only trained on"
+    for subject, value in (("verdict", "PRED_WRONG"), ("expansion", "accept"), ("tag", ["odd"])):
+        for iteration in (None, *recorded.iterations):
+            with pytest.raises(ValueError, match="'no such sample' is not a row of"):
+                recorded.decide(subject, "no such sample", value, iteration=iteration)
+    assert not (recorded.path / "decisions.jsonl").exists()
+
+
+def test_half_of_a_character_costs_no_decision(recorded: Run) -> None:
+    row = recorded.table(Verdicts, "verdicts", 1)[0].sample_id
+    recorded.annotator = "Zo\udceb"  # as the environment gives a name in another encoding
+    made = recorded.decide("verdict", row, "PRED_WRONG", reason="cut \ud83d", iteration=1)
+    assert (made.author, made.reason) == ("Zo\ufffd", "cut \ufffd")
+    with pytest.raises(ValueError, match="half of a character"):
+        recorded.decide("tag", row, ["\ud83d"])
+    assert recorded.decisions("verdict")[row].author == "Zo\ufffd" and not recorded.decisions("tag")
+
+
+@pytest.mark.parametrize("error", [KeyError("uid not found"), OSError("No username set"), ImportError("pwd")])
+def test_a_machine_whose_user_has_no_name_takes_decisions(
+    recorded: Run, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> str:
+        raise error
+
+    monkeypatch.setattr("getpass.getuser", fail)
+    row = recorded.table(Verdicts, "verdicts", 1)[0].sample_id
+    assert re.fullmatch(r"user \d+", recorded.decide("verdict", row, "PRED_WRONG", iteration=1).author)

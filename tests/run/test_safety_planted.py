@@ -13,8 +13,10 @@ from typing import Any
 
 import pytest
 from scripted_runs import files
+from typer.testing import CliRunner
 
 import looptool_kit as lt
+from looptool_kit.cli import app
 from looptool_kit.core.errors import RunError
 from looptool_kit.llm.store import StoreError, open_store
 from looptool_kit.policy import models
@@ -55,7 +57,7 @@ def test_an_adapter_is_saved_over_nothing_that_was_there(tmp_path: Path) -> None
         for name in ("README.md", "adapter_config.json"):
             (folder / name).write_text("{}")
 
-    model = SimpleNamespace(save_pretrained=save)
+    model = SimpleNamespace(save_pretrained=save, parameters=list)
     trainer = SimpleNamespace(model=model, state=SimpleNamespace(log_history=[], global_step=1))
     keep_result(trainer, tmp_path / "sft", {})
     assert mine.read_text() == "mine" and (tmp_path / "sft" / "adapter" / "README.md").read_text() == "{}"
@@ -160,3 +162,24 @@ def test_batches_of_unknown_inputs_are_not_taken_for_these(run: Run, mark: bytes
     assert work("2") != first and work("3") == work("2")
     assert len(list(run.path.glob("superseded/*/iterations/01/probes.parts/*.parquet"))) == 1
     Run.open(run.path).close()  # which sweeps
+
+
+@pytest.mark.parametrize(
+    "name", ["run.toml", "decisions.jsonl", "seed/pool.parquet", "iterations/01/probes.json", "x/y/z"]
+)
+@pytest.mark.parametrize("kind", ["pipe", "device", "link to a pipe"])
+def test_what_has_no_end_is_not_read(run: Run, tmp_path: Path, name: str, kind: str) -> None:
+    run.close()
+    place = run.path / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.unlink(missing_ok=True)
+    if kind == "device":
+        place.symlink_to("/dev/zero")
+    else:
+        os.mkfifo(tmp_path / "pipe")
+        place.symlink_to(tmp_path / "pipe") if kind != "pipe" else os.mkfifo(place)
+    for read_only in (False, True):
+        with pytest.raises(RunError, match=f"{name} is a pipe, a device or"):
+            Run.open(run.path, read_only=read_only)
+    listed = CliRunner().invoke(app, ["runs", str(run.path.parent)])
+    assert listed.exit_code == 0 and listed.exception is None, listed.output

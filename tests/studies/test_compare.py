@@ -334,3 +334,17 @@ def test_three_measures_are_kept_and_written(tmp_path: Path, trained: list[tuple
     html = (tmp_path / "runs" / "compare.html").read_text()
     assert "<script" not in html and "://" not in html.replace("http://www.w3.org/2000/svg", "")
     assert html.count("<svg") == 3 and "few &lt;b&gt;children" in html and "<b>children" not in html
+
+
+def test_what_is_compared_with_nothing_pays_for_no_likelihood(
+    tmp_path: Path, trained: list[tuple[str, int]]
+) -> None:
+    ablate(tmp_path, "cpu-quick", [0], [], **SMALL)
+    run = Run.open(folder(tmp_path, "cpu-quick", 0, FULL), read_only=True)
+    assert scored(run) == set(), "of the loop alone"
+    ablate(tmp_path, "cpu-quick", [0], [CONTROL], **SMALL)
+    assert scored(run) == {1, 2, 3}, "and of the same loop once there is an arm"
+
+
+def scored(run: Run) -> set[int]:
+    return {j for j in run.iterations if list(run.folder(j).glob("label_logprobs*"))}

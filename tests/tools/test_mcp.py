@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -113,3 +114,37 @@ def test_without_a_target_or_the_package_the_remedy_is_named(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "mcp", None)
     with pytest.raises(ImportError, match=r"pip install 'looptool-kit\[mcp\]'"):
         load_tools(f"mcp:{os.devnull}")
+
+
+@needs_mcp
+@pytest.mark.parametrize(
+    ("cursors", "said"),
+    [
+        (lambda page: str(page), "lists more than 10,000 tools"),
+        (lambda page: "again", "comes back to a page"),
+        (lambda page: "ab"[page % 2], "comes back to a page"),
+    ],
+)
+def test_a_list_of_tools_without_end_is_not_read_to_its_end(
+    cursors: Callable[[int], str], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = SimpleNamespace(name="add", description="Add.", input_schema={"type": "object"})
+
+    class Endless:
+        def __init__(self, server: object) -> None:
+            self.page = 0
+
+        async def __aenter__(self) -> Endless:
+            return self
+
+        async def __aexit__(self, *_: object) -> None:
+            pass
+
+        async def list_tools(self, cursor: str | None) -> SimpleNamespace:
+            self.page += 1
+            assert self.page < 1000, "it was asked for ever"
+            return SimpleNamespace(tools=[tool] * 100, next_cursor=cursors(self.page))
+
+    monkeypatch.setattr("mcp.Client", Endless)
+    with pytest.raises(ValueError, match=f"mcp:endless gave no tools: .*{said}"):
+        load_tools("mcp:endless")

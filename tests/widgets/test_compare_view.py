@@ -9,9 +9,12 @@ import pytest
 
 pytest.importorskip("anywidget")
 
+import traitlets  # noqa: E402
 from widget_pages import asked  # noqa: E402
 
 from looptool_kit.core.errors import RunError  # noqa: E402
+from looptool_kit.core.records import Probes  # noqa: E402
+from looptool_kit.core.samples import Samples  # noqa: E402
 from looptool_kit.core.stats import flips  # noqa: E402
 from looptool_kit.report.side_by_side import side_by_side  # noqa: E402
 from looptool_kit.report.summary import flipped  # noqa: E402
@@ -49,6 +52,31 @@ def test_a_row_has_both_answers_against_the_label(run: Run) -> None:
     assert answer["before"]["label"] == answer["after"]["label"] and answer["before"]["faults"]
     view.search = "no such request anywhere"
     assert asked(view, "sample", at=0) == answer | {"before": None, "after": None, "change": "", "req": "1"}
+
+
+def test_other_policies_are_chosen(run: Run) -> None:
+    view, chosen = CompareView(run), CompareView(run, "D1", "D2")
+    assert view.choices == [["base", "D1", "D2", "D3"]] * 2 and (view.before, view.after) == ("base", "D3")
+    view.filters = {"change": "broken"}
+    view.before, view.after = "D1", "D2"
+    assert view.names == ["D1", "D2"] and view.about == chosen.about and view.counts == chosen.counts
+    chosen.filters = {"change": "broken"}
+    assert view.selection == chosen.selection and len(view.selection) == dict(view.counts)["broken"]
+    with pytest.raises(traitlets.TraitError, match=r"no policy 'D9' to compare; there are base, D1, D2, D3"):
+        view.after = "D9"
+    assert view.after == "D2" and view.rows.names[0] == "request"
+
+
+def test_policies_without_a_sample_in_common_are_said_and_not_raised(run: Run) -> None:
+    view = CompareView(run, "D1", "D1", source="probes")
+    samples = run.table(Samples, "samples", 1)
+    view.filters = {}
+    assert view.count == len(samples)
+    Probes().write(run.folder(2) / "probes.parquet")
+    view.after = "D2"
+    assert "no sample in common" in view.about and view.count == 0 and dict(view.counts)["fixed"] == 0
+    view.after = "D1"
+    assert view.count == len(samples) and "no sample" not in view.about
 
 
 def test_two_runs_are_compared_on_what_both_were_asked(run: Run, tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> 
     assert view.chart.count("<circle") == sum(
         share.n > 0 for row in card(answered) for share in row if isinstance(share, tuple)
     )
-    view.filters = {"kind": "wrong_value", "right": "no"}
+    view.filters = {"kind": "wrong value", "right": "no"}
     wrong = answered.where(lambda t: t.kind == "wrong_value" and t.verdict != t.expected)
     assert view.selection == wrong and len(wrong) > 0
     view.filters, view.search = {}, samples[0].request[:25].upper()
@@ -58,12 +58,12 @@ def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> 
 
 def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample], answered: Trials) -> None:
     view = JudgeCheckView(answered, samples)
-    view.filters = {"kind": "wrong_value", "expected": "LABEL_WRONG"}
+    view.filters = {"kind": "wrong value", "expected": "LABEL_WRONG"}
     trial, shown = view.selection[0], asked(view, "sample", at=0)
     right = {s.id: s.label for s in samples}[trial.sample_id]
     assert trial.label != right and shown["sample"]["id"] == trial.sample_id
     assert shown["trial"] == {
-        "kind": "wrong_value",
+        "kind": "wrong value",
         "expected": "LABEL_WRONG",
         "verdicts": list(trial.verdicts),
         "rationale": trial.rationale,

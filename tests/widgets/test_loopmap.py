@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from widget_pages import asked
 
 pytest.importorskip("anywidget")
 
@@ -21,7 +22,7 @@ from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.drawing import Link, Node, heatmap, lines, sankey
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
-from looptool_kit.lineage.fates import Fates, fates, flows
+from looptool_kit.lineage.fates import Fates, fates, flow_counts, flows, node
 from looptool_kit.policy.engines import Completion
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import composition
@@ -87,6 +88,8 @@ def conserved(run: Run, known: Fates) -> None:
         assert all(bool(f.fate) == (run.manifest("composition", j) is not None) for f in mine)
     steps = flows(run, known)
     into, out = Counter(s.target for s in steps), Counter(s.source for s in steps)
+    parts = Counter(node(f.iteration, "part", f.part) for f in known)
+    assert flow_counts(run) == (Counter((s.source, s.target) for s in steps), parts)
     last = run.iteration
     for name in into:
         j, stage, what = name.split("/")
@@ -249,6 +252,16 @@ def test_every_drawn_part_selects_what_it_counts(run: Run) -> None:
         name = part.get("data-node")
         view.selected = ["node", name] if name else ["flow", part.get("data-source"), part.get("data-target")]
         assert view.count == int(part.get("data-count", "")), view.selected
+
+
+def test_the_map_is_drawn_at_the_width_of_the_page_and_explains_its_parts(run: Run) -> None:
+    view = LoopMap(run)
+    for width in (900, 960, 1400):
+        svg = asked(view, "map", width=width)["svg"]
+        assert f'width="{width}"' in svg and "font:11px" in svg, "text keeps its size"
+    parts = {fate.part for fate in view._fates}
+    explained = {name for name, _ in asked(view, "map")["legend"]}
+    assert explained == parts & {"ES", "EE", "HPPL", "AUG"} and "AUG" not in parts
 
 
 def test_errors_of_an_iteration_and_against_the_one_before(run: Run) -> None:

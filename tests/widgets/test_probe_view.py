@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -200,6 +202,28 @@ def test_no_probes() -> None:
     assert view.count == 0 and len(view.selection) == 0 and "svg" in view.on_chart()
     view.threshold = 2
     assert view.states == {"mastered": 0, "borderline": 0, "failed": 0}
+
+
+def test_perplexities_near_one_are_spread_over_the_axis(run: Run) -> None:
+    view = ProbeView(run)
+    edges, bins = view._bins(view._filtered())
+    most = max(sum(bins == k) for k in range(len(edges) - 1))
+    assert most <= len(bins) / 6, "the threshold parts samples of many bars"
+    svg = view.on_chart()["svg"]
+    low, high, origin = (
+        float(re.search(rf'data-{name}="(.*?)"', svg)[1]) for name in ("low", "high", "origin")
+    )
+    assert origin < 1 and edges[0] == pytest.approx(origin + math.exp(low))
+    assert edges[-1] == pytest.approx(origin + math.exp(high))
+    assert all(f">{mark}<" in svg for mark in ("1.001", "1.01", "1.1"))
+
+
+@pytest.mark.parametrize("most", [1.0, 1.004, 3.0, 1e6])
+def test_marks_are_round_whatever_the_range(probed: tuple[Probes, Samples], most: float) -> None:
+    rows = [p.model_copy(update={"perplexity": x}) for p, x in zip(probed[0], (1.0, most) * 99, strict=False)]
+    svg = ProbeView(Probes(rows), Samples(probed[1][: len(rows)])).on_chart()["svg"]
+    marks = re.findall(r'text-anchor="middle"[^>]*>([\d.,]+)<', svg)
+    assert 2 <= len(marks) <= 24 and all(len(mark) <= 9 for mark in marks), marks
 
 
 def test_hostile_text_and_odd_perplexities(probed: tuple[Probes, Samples]) -> None:

@@ -80,7 +80,7 @@ def judged(run: Run, folder: Path) -> JudgeCheckView:
 VIEWS: dict[str, tuple[int, Callable[[Run, Path], Any]]] = {
     "LoopMap": (2, lambda run, _: LoopMap(run)),
     "ProbeView": (1, lambda run, _: ProbeView(run)),
-    "TrainingView": (4, lambda run, _: TrainingView(run)),
+    "TrainingView": (1, lambda run, _: TrainingView(run)),
     "JudgeCheckView": (1, judged),
     "DisagreementView": (0, lambda run, _: DisagreementView(run)),
     "ExpansionView": (0, lambda run, _: ExpansionView(run)),

@@ -5,6 +5,7 @@ wrong reaches the trainer.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -105,7 +106,8 @@ def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatc
     sft, grpo = (run.folder(1) / "policy" / t / "history.jsonl" for t in ("sft", "grpo"))
     append(sft, {"loss": 2.0, "step": 1}, {"loss": 1.5, "step": 2})
     until(lambda: len(view.history) == 2 and view.progress)
-    assert titles(view) == ["loss, SFT of iteration 1"] and view.progress == "iteration 1, SFT: step 2"
+    few = [("SFT, step by step", ["iteration", "step", "loss"], [["1", "1", "2"], ["1", "2", "1.5"]])]
+    assert view.steps == few and view.charts == [] and view.progress == "iteration 1, SFT: step 2"
     append(grpo, row(1))
     append(grpo, row(2), end="")  # not finished: no end of line
     until(lambda: len(view.history) == 3)
@@ -120,13 +122,13 @@ def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatc
 
 
 def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None:
-    append(run.folder(1) / "policy" / "sft" / "history.jsonl", {"loss": 2.0, "step": 1})
-    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", row(1), row(2), row(3, reward=float("nan")))
+    sft = [{"loss": 2.0, "step": step} for step in range(1, 7)]
+    append(run.folder(1) / "policy" / "sft" / "history.jsonl", *sft)
+    rows = [row(step, reward=float("nan") if step == 3 else 0.5) for step in range(1, 7)]
+    append(run.folder(1) / "policy" / "grpo" / "history.jsonl", *rows)
     view.update()
     assert titles(view) == ["loss, SFT of iteration 1"] + [f"{t}, GRPO of iteration 1" for t in DRAWN]
-    # Two or three steps are points, not a line, and each says its value.
-    loss, reward = view.charts[0], view.charts[2]
-    assert "<path" not in loss + reward and "iteration 1: 2 at 1" in loss
+    assert view.steps == [] and "iteration 1: 2 at 1" in view.charts[0]
     assert 'y="' in view.charts[6] and ">0<" in view.charts[6], "shares begin at 0"
     speed = next(
         svg for svg, title in zip(view.charts, titles(view), strict=True) if title.startswith("speed")
@@ -136,10 +138,31 @@ def test_all_quantities_and_all_iterations(view: TrainingView, run: Run) -> None
     shutil.copy(run.folder(1) / "samples.parquet", run.folder(2) / "samples.parquet")
     assert view.update() and titles(view)[2] == "reward, GRPO"
     assert "iteration 1: " in view.charts[2] and "iteration 2: " in view.charts[2]
-    assert [r["iteration"] for r in view.history] == [1] * 4 + [2] * 4
+    assert [r["iteration"] for r in view.history] == [1] * 12 + [2] * 12
     only = TrainingView(run, 2)
     only.close()
     assert {r["iteration"] for r in only.history} == {2}
+
+
+def test_few_steps_are_a_table_and_an_iteration_has_one_colour_in_all_charts(
+    view: TrainingView, run: Run
+) -> None:
+    for j in (1, 2):
+        sft = [{"loss": float(step), "step": step} for step in range(1, 7)]
+        append(run.folder(j) / "policy" / "sft" / "history.jsonl", *sft)
+    append(run.folder(2) / "policy" / "grpo" / "history.jsonl", row(1), row(2, entropy=None))
+    run.table(Samples, "samples", 1).write(run.folder(2) / "samples.parquet")
+    view.update()
+    assert titles(view) == ["loss, SFT"]
+    [(name, head, cells)] = view.steps
+    assert name == "GRPO, step by step" and head == ["iteration", "step", *DRAWN]
+    assert [line[:4] for line in cells] == [["2", "1", "0.1", "0.5"], ["2", "2", "0.2", "0.5"]]
+    assert cells[1][head.index("entropy")] == "" and "GRPO, step by step" in view.static_html()
+    append(run.folder(2) / "policy" / "grpo" / "history.jsonl", *(row(step) for step in range(3, 7)))
+    view.update()
+    assert view.steps == [] and len(view.charts) == 1 + len(DRAWN)
+    colours = [re.findall(r"stroke:(#\w+);stroke-width:1.8", svg) for svg in view.charts]
+    assert set(colours[1]) == {colours[0][-1]} and len(set(colours[0])) == 2, "the colour of iteration 2"
 
 
 def test_a_resumed_training_goes_back_and_no_step_stands_twice(view: TrainingView, run: Run) -> None:
@@ -211,7 +234,7 @@ def test_errors_are_shown_and_not_raised(view: TrainingView, run: Run) -> None:
     (folder / "rollouts").mkdir()
     (folder / "rollouts" / "step-0001.parquet").write_bytes(b"cut")
     view.update()
-    assert "ArrowInvalid" in view.fault and len(view.history) == 1 and view.charts
+    assert "ArrowInvalid" in view.fault and len(view.history) == 1 and view.steps
     (folder / "rollouts" / "step-0001.parquet").unlink()
     view.update()
     assert view.fault == ""

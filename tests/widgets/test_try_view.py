@@ -72,6 +72,13 @@ def test_the_rules_object_and_what_they_call_wrong_is_not_executed(
         assert [m.role for m in view.sample.messages] == ["system", "user"]
 
 
+def test_a_first_request_is_suggested_for_the_tools_on_offer(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    [first] = run.table(Samples, "samples", run.iteration)[:1]
+    said = next(m.content for m in first.messages if m.role == "user")
+    assert view.example == " ".join(said.split()) and view.chosen == [t.name for t in first.tools]
+
+
 def test_calls_run_in_the_world_and_the_dialogue_goes_on(run: Run, speaker: Speaker) -> None:
     view = TryView(run)
     asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")

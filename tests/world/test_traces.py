@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
 import pytest
 
+from looptool_kit import world
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Sample
 from looptool_kit.text.recognise import today_in
-from looptool_kit.world.calls import Call, Plan
+from looptool_kit.world.building import build
+from looptool_kit.world.calls import Call, Impossible, Plan
 from looptool_kit.world.execute import problem
 from looptool_kit.world.grammar import Scene
+from looptool_kit.world.references import is_lookup
 from looptool_kit.world.routes import (
     PER_TYPE,
     Edge,
@@ -176,6 +181,89 @@ def test_calls_in_between_are_not_said_and_references_have_an_antecedent() -> No
                 before = words[: words.index(f" that {noun}")]
                 rows = {"listing": "for sale", "rental": ""}.get(noun, noun)
                 assert rows in before or noun == "listing", trace.request
+
+
+def test_then_stands_before_what_waits_alone() -> None:
+    """Or the label, which makes calls of one step at once, contradicts the words."""
+    several = 0
+    for trace in TRACES:
+        steps = [{t for t in step if not is_lookup(trace.route, t)} for step in trace.route.steps()]
+        order = len(re.findall(r"\bthen\b|after that|once that's done", trace.request.lower()))
+        assert order <= sum(map(bool, steps)) - 1, trace.request
+        several += order > 0 and max(map(len, steps)) > 1
+    assert several >= 3
+    route = Route(
+        ("reserve_book", "book_table", "list_day_events"),
+        (
+            Edge("reserve_book", "ready_on", "book_table", "date"),
+            Edge("reserve_book", "ready_on", "list_day_events", "date"),
+        ),
+    )
+    built = build(route, [specs()[t] for t in route.tools], scene(3), "3")
+    assert re.search(r", then [^,]+ and [^,]+(?: on| for) that day", built.request), built.request
+
+
+def requests(*links: Edge) -> list[str]:
+    """What users say for a route of these links, in some draws."""
+    route = Route(tuple(dict.fromkeys(t for e in links for t in (e.first, e.second))), links)
+    out = []
+    for seed in range(8):
+        with suppress(Impossible):
+            out.append(build(route, [specs()[t] for t in route.tools], scene(seed), str(seed)).request)
+    assert len(out) >= 4
+    return [text.lower() for text in out]
+
+
+def test_references_by_their_type() -> None:
+    """An entry by what singles it out, then "that day", "in that city"; calls in between are not said."""
+
+    def says(pattern: str, *links: Edge) -> list[str]:
+        texts = requests(*links)
+        assert sum(bool(re.search(pattern, text)) for text in texts) >= len(texts) - 2, "but for typos"
+        return texts
+
+    # "Rent the cheapest car in Rome from Friday": where and when are said once, the search never.
+    cheapest = says(
+        "(?:cheapest|most expensive) of the", Edge("search_rental_cars", "cars.car", "rent_car", "car")
+    )
+    assert not [t for t in cheapest if re.search("search|find|show|list", t) or t.count("start") > 1]
+    where = [Edge("track_order", "location", tool, "city") for tool in ("search_restaurants", "get_forecast")]
+    assert not [t for t in says("current location of .*(?:in|for) that city", *where) if "track" in t]
+    when = [Edge("reserve_book", "ready_on", tool, "date") for tool in ("book_table", "list_day_events")]
+    says("on the day the book is ready.*(?:on|for) that day", *when)
+    of_an_entry = (
+        Edge("list_orders", "orders.order_id", "track_order", "order_id"),
+        Edge("track_order", "arrives", "get_forecast", "date"),
+    )
+    says("on the day (?:my|the) (?:cheapest|most expensive) order", *of_an_entry)
+
+
+def test_places_and_times_are_not_joined_by_and() -> None:
+    """Not "look up my appointments on my family calendar and on that day"."""
+    texts = [t.request for t in TRACES] + [s.request for s in world.generate(300, seed="joined")]
+    joined = re.compile(r"\b(at|in|on) (?:the |my )?\w+(?: \w+)? and \1 ")
+    assert not [t for t in texts if joined.search(t.split('"')[0])]
+
+
+def test_afterthoughts_come_last() -> None:
+    """Not "reschedule the event and let the guests know to this coming Tuesday"."""
+    rows = world.generate(300, seed="afterthoughts", domains=("calendar",))
+    texts = [m.content for s in rows for m in s.messages if m.role == "user"]
+    told = [t for t in texts if re.search("and (?:notify everyone|let the guests know)", t)]
+    assert len(told) > 5 and not [t for t in told if re.search("(?:everyone|guests know) (?:to|on|at) ", t)]
+
+
+def test_nothing_is_looked_at_while_it_is_used() -> None:
+    """How many seats are left for a show for which tickets are bought: before or after it?"""
+    show = "events.show"
+    found = (
+        Edge("search_events", show, "buy_tickets", "show"),
+        Edge("search_events", show, "check_seats", "show"),
+    )
+    route = Route(("search_events", "buy_tickets", "check_seats"), found)
+    for seed in range(5):
+        with pytest.raises(Impossible, match="before or after"):
+            build(route, [specs()[t] for t in route.tools], scene(seed), str(seed))
 
 
 def test_a_reference_is_never_only_looked_up() -> None:

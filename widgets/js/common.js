@@ -39,6 +39,14 @@ function h(tag, props = {}, ...children) {
 }
 
 /**
+ * A name of several words that may break between them: `set_thermostat`, `listPlaylists`.
+ * @param {string} name
+ * @returns {Child[]}
+ */
+const breakable = (name) =>
+  name.split(/(?<=[_.])(?=\w)|(?<=[a-z])(?=[A-Z])/).flatMap((part, k) => (k ? [h("wbr"), part] : [part]));
+
+/**
  * The head of a table: one row of column names.
  * @param {string[]} names
  */

@@ -11,18 +11,52 @@ function changeButtons(model) {
     const { change: before, ...filters } = model.get("filters");
     put(model, { filters: change !== before ? { ...filters, change } : filters, cursor: 0 });
   };
-  const buttons = model.get("counts").map(([change, n]) => {
-    const title = `show only these samples; again: all`;
-    return h("button", { title, "data-change": change, onclick: () => choose(change) }, `${n} ${change}`);
-  });
-  const stop = follow(model, ["filters"], () => {
+  const title = "show only these samples; again: all";
+  const buttons = model
+    .get("counts")
+    .map(([change]) => h("button", { title, "data-change": change, onclick: () => choose(change) }));
+  const stop = follow(model, ["filters", "counts"], () => {
     const chosen = model.get("filters").change ?? "";
+    const counts = Object.fromEntries(model.get("counts"));
     for (const button of buttons) {
-      button.setAttribute("aria-pressed", String(button.dataset.change === chosen));
+      const change = button.dataset.change ?? "";
+      button.textContent = plain(`${counts[change] ?? 0} ${change}`);
+      button.setAttribute("aria-pressed", String(change === chosen));
     }
   });
   const node = h("div", { class: "lt-row", role: "group", "aria-label": "changes" }, buttons);
-  return { node, choose, stop };
+  return { node, stop };
+}
+
+/**
+ * Two choices: which policy is compared with which.
+ * @param {Model<CompareTraits, CompareQuestions>} model
+ */
+function policyChoices(model) {
+  /** @param {"before" | "after"} which @param {string[]} names */
+  const choice = (which, names) => {
+    const title = which === "before" ? "the policy to compare with" : "the policy that is compared";
+    const select = h(
+      "select",
+      { "aria-label": which, title },
+      names.map((name) => h("option", { value: name }, name)),
+    );
+    select.addEventListener("change", () => put(model, { [which]: select.value, cursor: 0 }));
+    return select;
+  };
+  const [first, last] = model.get("choices");
+  const [before, after] = [choice("before", first), choice("after", last)];
+  const stop = follow(model, ["before", "after"], () => {
+    before.value = model.get("before");
+    after.value = model.get("after");
+  });
+  const node = h(
+    "div",
+    { class: "lt-row" },
+    h("label", {}, "before ", before),
+    h("label", {}, "after ", after),
+  );
+  return { node, stop };
 }
 
 /**
@@ -65,6 +99,8 @@ const bothCard = (names, before, after) =>
 function render({ model, el }) {
   const line = statusLine();
   const changes = changeButtons(model);
+  const policies = policyChoices(model);
+  const about = h("p", {});
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",
@@ -84,7 +120,8 @@ function render({ model, el }) {
   );
   const root = frame(
     "two policies side by side",
-    h("p", {}, model.get("about")),
+    policies.node,
+    about,
     changes.node,
     line.node,
     table.tools,
@@ -99,7 +136,15 @@ function render({ model, el }) {
   const only = (change) => () => put(model, { filters: { ...model.get("filters"), change }, cursor: 0 });
   onKeys(root, { f: only("fixed"), b: only("broken"), a: all, Escape: all });
   el.append(root);
-  const stops = [table.stop, changes.stop, follow(model, ["version", "cursor"], show)];
+  const stops = [
+    table.stop,
+    changes.stop,
+    policies.stop,
+    follow(model, ["about"], () => {
+      about.textContent = plain(model.get("about"));
+    }),
+    follow(model, ["version", "cursor"], show),
+  ];
   return () => stops.forEach((stop) => stop());
 }
 

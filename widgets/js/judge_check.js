@@ -63,7 +63,7 @@ function trialCard({ kind, expected, verdicts, rationale }) {
       "div",
       {},
       "planted: ",
-      h("code", {}, kind),
+      h("strong", {}, kind),
       " · expected ",
       verdict(expected),
       " · given ",
@@ -74,8 +74,19 @@ function trialCard({ kind, expected, verdicts, rationale }) {
   );
 }
 
+/**
+ * What stands in place of a card that is not there: why, and what makes one.
+ * @param {string} why
+ */
+const noCard = (why) =>
+  frame("judge report card", h("strong", {}, "The judge's report card"), h("p", {}, why));
+
 /** @param {Place<JudgeCheckTraits, JudgeCheckQuestions>} place */
 function render({ model, el }) {
+  if (model.get("missing")) {
+    el.append(noCard(model.get("missing")));
+    return () => {};
+  }
   const line = statusLine();
   /** @param {string} kind */
   const choose = (kind) => {

@@ -1,8 +1,8 @@
 // The histogram of perplexities, with a threshold and a range that a pointer or the keys move.
 
 /**
- * Where the axis lies: logarithms of its ends, and shares of the drawing's width.
- * @typedef {{ low: number, high: number, left: number, right: number }} Scale
+ * Where the axis lies: logarithms of what its ends have above the origin, and shares of the drawing's width.
+ * @typedef {{ low: number, high: number, left: number, right: number, origin: number }} Scale
  */
 
 /**
@@ -13,9 +13,10 @@
 function scaleOf(svg) {
   /** @param {string | undefined} text */
   const number = (text) => Number(text);
-  const { low, high, left, right } = svg.dataset;
+  const { low, high, left, right, origin } = svg.dataset;
   const width = svg.viewBox.baseVal.width;
-  return { low: number(low), high: number(high), left: number(left) / width, right: number(right) / width };
+  const ends = { low: number(low), high: number(high), origin: number(origin) };
+  return { ...ends, left: number(left) / width, right: number(right) / width };
 }
 
 /**
@@ -24,7 +25,14 @@ function scaleOf(svg) {
  * @param {number} value
  */
 const shareOf = (scale, value) =>
-  Math.max(0, Math.min(1, (Math.log(value) - scale.low) / (scale.high - scale.low)));
+  Math.max(0, Math.min(1, (Math.log(value - scale.origin) - scale.low) / (scale.high - scale.low)));
+
+/**
+ * The perplexity at a place of the axis.
+ * @param {Scale} scale
+ * @param {number} log
+ */
+const valueOf = (scale, log) => scale.origin + Math.exp(log);
 
 /** @param {number} value */
 const rounded = (value) => Math.max(1, Math.round(value * 1e4) / 1e4);
@@ -59,7 +67,7 @@ function thresholdHandle(scaled, left, counts) {
     node.style.left = left(value);
     text.textContent = value.toFixed(4);
     node.classList.toggle("lt-flip", shareOf(scale, value) > 0.9);
-    const [low, high] = [rounded(Math.exp(scale.low)), rounded(Math.exp(scale.high))];
+    const [low, high] = [rounded(valueOf(scale, scale.low)), rounded(valueOf(scale, scale.high))];
     node.setAttribute("aria-valuemin", String(Math.min(low, value)));
     node.setAttribute("aria-valuemax", String(Math.max(high, value)));
     node.setAttribute("aria-valuenow", String(value));
@@ -136,13 +144,16 @@ function thresholdMoves(handle, scaled, threshold, valueAt, send) {
   const nudge = (steps) => () => {
     const scale = scaled();
     if (!scale) return;
-    const step = Math.max((scale.high - scale.low) / 200, 1e-4);
-    send(rounded(Math.exp(Math.log(threshold()) + steps * step)));
+    const step = (scale.high - scale.low) / 200;
+    const moved = valueOf(scale, Math.log(threshold() - scale.origin) + steps * step);
+    // Near 1 a step of the axis is less than the last digit that is kept.
+    const least = threshold() + Math.sign(steps) * 1e-4;
+    send(rounded(steps > 0 ? Math.max(moved, least) : Math.min(moved, least)));
   };
   /** @param {"low" | "high"} end */
   const toEnd = (end) => () => {
     const scale = scaled();
-    if (scale) send(rounded(Math.exp(scale[end])));
+    if (scale) send(rounded(valueOf(scale, scale[end])));
   };
   /** @type {Record<string, () => void>} */
   const moves = {
@@ -258,7 +269,7 @@ function probeChart(model, say) {
     if (!scale) return 1;
     const r = svgBox.getBoundingClientRect();
     const part = ((event.clientX - r.left) / r.width - scale.left) / (scale.right - scale.left);
-    return Math.exp(scale.low + Math.max(0, Math.min(1, part)) * (scale.high - scale.low));
+    return valueOf(scale, scale.low + Math.max(0, Math.min(1, part)) * (scale.high - scale.low));
   };
   const inWords = () => Object.entries(counts).map(([state, n]) => `${n} ${state}`);
   const handle = thresholdHandle(scaled, left, () => inWords().join(", "));

@@ -30,10 +30,34 @@ function completionsOf(rollouts) {
   ];
 }
 
+/**
+ * The steps of a trainer that has taken few.
+ * @param {TrainingTraits["steps"][number]} table
+ */
+const stepsOf = ([name, head, rows]) =>
+  h(
+    "table",
+    { class: "lt-pair" },
+    h("caption", {}, name),
+    headRow(head),
+    h(
+      "tbody",
+      {},
+      rows.map((cells) =>
+        h(
+          "tr",
+          {},
+          cells.map((cell) => h("td", { class: "lt-number" }, cell)),
+        ),
+      ),
+    ),
+  );
+
 /** @param {Place<TrainingTraits, {}>} place */
 function render({ model, el }) {
   const line = statusLine();
   const charts = h("div", { class: "lt-charts" });
+  const steps = h("div", { class: "lt-steps" });
   const table = h("div", {
     class: "lt-rollouts",
     tabindex: "0",
@@ -42,10 +66,11 @@ function render({ model, el }) {
   });
   const live = h("span", { class: "lt-small" });
   const head = h("div", { class: "lt-row" }, h("strong", {}, "Training"), live);
-  el.append(frame("training", head, line.node, charts, table));
+  el.append(frame("training", head, line.node, charts, steps, table));
 
   const stops = [
     follow(model, ["charts"], () => charts.replaceChildren(...model.get("charts").map(drawing))),
+    follow(model, ["steps"], () => steps.replaceChildren(...model.get("steps").map(stepsOf))),
     follow(model, ["rollouts"], () => table.replaceChildren(...completionsOf(model.get("rollouts")))),
     follow(model, ["progress", "fault"], () => {
       const fault = model.get("fault");

@@ -91,7 +91,9 @@ function render({ model, el }) {
     rows: 2,
     "aria-label": "request",
     dir: "auto",
-    placeholder: "type a request",
+    placeholder: model.get("example")
+      ? `type a request, e.g. ${plain(model.get("example"))}`
+      : "type a request",
   });
   const typing = keeper(() => put(model, { draft: request.value }));
   request.addEventListener("input", typing.later);
@@ -109,7 +111,9 @@ function render({ model, el }) {
     try {
       const answer = await question();
       line.say(answer.message);
-      talk.replaceChildren(dialogueOf(answer.sample));
+      // The system message stands in its field.
+      const messages = answer.sample.messages.filter(({ role }) => role !== "system");
+      talk.replaceChildren(dialogueOf({ ...answer.sample, messages }));
       answered.replaceChildren(...answerParts(answer));
     } catch (error) {
       line.say(wordsOf(error), true);

@@ -314,6 +314,8 @@ interface ExpansionQuestions extends TableQuestions {
 interface TrainingTraits {
   /** SVG texts. */
   charts: string[];
+  /** A table for each trainer that has taken few steps. */
+  steps: [name: string, head: string[], rows: string[][]][];
   /** The latest GRPO step's completions; empty where there is none. */
   rollouts: Rollouts | Record<string, never>;
   progress: string;
@@ -353,8 +355,12 @@ interface JudgeCheckQuestions extends TableQuestions {
 // ----------------------------------------------------------------------------------------------- CompareView
 
 interface CompareTraits extends TableTraits {
-  /** The two policies. */
+  /** The two policies, in words. */
   names: string[];
+  before: string;
+  after: string;
+  /** The policies that each may be. */
+  choices: [before: string[], after: string[]];
   counts: [change: string, samples: number][];
   about: string;
 }
@@ -377,6 +383,8 @@ interface TryTraits {
   chosen: string[];
   system: string;
   draft: string;
+  /** A request to begin with; empty where there is none. */
+  example: string;
   /** Why no sample can be kept, empty where it can. */
   blocked: string;
 }

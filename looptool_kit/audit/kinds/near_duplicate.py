@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from looptool_kit.audit.findings import Found
 from looptool_kit.audit.look import Look
-from looptool_kit.checks.dedup import deduplicate
+from looptool_kit.checks.dedup import repeats
 from looptool_kit.core.samples import Samples
 
 WORDS = "Another sample says nearly the same in its dialogue, and has the same label."
@@ -21,8 +21,8 @@ def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int
     places: dict[str, int] = {}
     for at, view in enumerate(views):
         places.setdefault(view.sample.id, at)
-    _, dropped = deduplicate(views[at].sample for at in places.values())
-    for sample, other in dropped.items():
+    once = list(places.values())
+    for at, other in repeats([views[at].sample for at in once]).items():
         row = views[places[other]].row
-        if row != views[places[sample]].row:
-            yield places[sample], Found(f"nearly the same as row {row}")
+        if row != views[once[at]].row:
+            yield once[at], Found(f"nearly the same as row {row}")

@@ -66,6 +66,8 @@ class Outcome(NamedTuple):
     """None where its label cannot follow."""
     why: str = ""
     """Why it is of no use: its label cannot follow, its request no longer fixes it, nothing changed."""
+    steps: tuple[Step, ...] = ()
+    """What its tools went through."""
 
 
 def evolve(
@@ -128,4 +130,5 @@ def _outcome(sample: Sample, steps: Sequence[Step]) -> Outcome:
         update={"parent": sample.id, "meta": {"evolved": [s.about for s in steps], "split": sample.split}}
     )
     wrong = "; ".join(f"{c.name}: {c.detail}" for c in check_sample(made) if not c.passed)
-    return Outcome(sample, made, wrong or ("unchanged" if made.id == sample.id else ""))
+    why = wrong or ("unchanged" if made.id == sample.id else "")
+    return Outcome(sample, made, why, tuple(steps))

@@ -104,7 +104,8 @@ def split_tool(tool: Tool, name: str) -> Step:
         return ToolCall(name=tool.name, arguments={**call.arguments, name: choice_of[call.name]})
 
     about = f"split_tool {tool.name} by {name}"
-    return Step("split_tool", about, (tool,), tuple(tools.values()), forward, backward)
+    # Where a question asks for the choice, calls of all the new tools would answer the request as well.
+    return Step("split_tool", about, (tool,), tuple(tools.values()), forward, backward, demands=True)
 
 
 def _without(arguments: Mapping[str, Any], name: str) -> Arguments:

@@ -81,7 +81,7 @@ def _follow(sample: Sample, step: Step) -> Sample | str:
     if missing := [t.name for t in step.before if t not in sample.tools]:
         return f"{', '.join(missing)} is not on offer, or not as it was"
     if step.demands and sample.label.asks:
-        return "the question would have to ask for more"
+        return "the question may have to ask for something else"
     if any(c.name in step.old and step.follow(c) is None for c in calls_of(sample)):
         return "a call has no other form"
     gone = [n for n in step.old if n not in {t.name for t in step.new} and re.search("[a-z][_A-Z]|-", n)]

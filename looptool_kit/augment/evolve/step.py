@@ -54,7 +54,9 @@ class Step:
     result: Callable[[Any], Any] | None = None
     """What becomes of a tool's result; None where it stays."""
     demands: bool = False
-    """Whether a call has to give more than before, so that a question may have to ask for more."""
+    """Whether a question may have to ask for something else, since a call has to give more than before, or
+    the tool's name says what a value did.
+    """
     added: Added | None = None
 
     @property

@@ -128,12 +128,9 @@ def compose(
             f" {run.settings.iterations}). To continue: run.set(iterations={j}), and lt.seed(run) for its new"
             " samples."
         )
-    # All of a probe counts in the key, but what is composed needs no token of it: the half of its memory.
+    # All rows count in the key, and few are composed: they are not held.
     counted: Probes | Stored[Probe] = (
         run.stored(Probes, "probes", j) if probes is None else given(run, Probes, probes, "probes", j)
-    )
-    probes = (
-        counted if isinstance(counted, Probes) else Probes(run.stored(Probes, "probes", j, without=TOKENS))
     )
     verdicts = with_decisions(given(run, Verdicts, verdicts, "verdicts", j), run.decisions("verdict", j))
     expanded = given(run, Expansions, expanded, "expansions", j)
@@ -144,8 +141,7 @@ def compose(
         return run.table(Samples, "samples", j + 1)
     with now.making():
         children, more = chosen(expanded, decided), augmented.samples if augmented else Samples()
-        samples = run.table(Samples, "samples", j)
-        rows, members = _compose(run, j, samples, probes, verdicts, children, new, more)
+        rows, members = _compose(run, j, _needed(run, j, counted, verdicts), verdicts, children, new, more)
         counts: dict[str, Any] = {
             part: sum(m.part == part for m in members)
             for part in PARTS
@@ -187,10 +183,36 @@ def composition(run: Run) -> list[dict[str, object]]:
     return out
 
 
+def _needed(run: Run, j: int, probes: Probes | Stored[Probe], verdicts: Verdicts) -> Probes:
+    """The probes that what joins D_{j+1} is made from, without their tokens.
+
+    They are those of judged, borderline and inconsistent samples.
+
+    Raises:
+        RunError: A probe is of another dataset.
+    """
+    ids = set(column(run.folder(j) / "samples.parquet", "id"))
+    probed = column(probes.path, "sample_id") if isinstance(probes, Stored) else [p.sample_id for p in probes]
+    if strange := next((id for id in probed if id not in ids), None):
+        raise RunError(
+            f"the probe of {strange} is of another D{j} than is there now: probe iteration {j} again (the"
+            " loop does)."
+        )
+    if isinstance(probes, Probes):
+        return probes
+    wanted = {v.sample_id for v in verdicts}
+    if run.settings.frontier.seeds:
+        wanted |= {m.sample_id for m in run.table(Frontier, "frontier", j) if m.inconsistent}
+
+    def needed(row: dict[str, Any]) -> bool:
+        return row["state"] == "borderline" or row["sample_id"] in wanted
+
+    return Probes(run.stored(Probes, "probes", j, without=TOKENS, keep=needed))
+
+
 def _compose(
     run: Run,
     j: int,
-    samples: Samples,
     probes: Probes,
     verdicts: Verdicts,
     children: Sequence[Expansion],
@@ -198,12 +220,13 @@ def _compose(
     perturbed: Samples,
 ) -> tuple[Samples, Members]:
     settings = run.settings
+    high = _high_perplexity(run, j, probes, verdicts)[: settings.compose.hppl]
+    judged = {v.sample_id for v in verdicts}
+    # Those that are failed or wrong greedily are judged; the others are right, and of these few can join.
+    inconsistent = {p.sample_id for p in probes if p.correct} if settings.frontier.seeds else set[str]()
+    wanted = judged | inconsistent | {p.sample_id for p in high}
+    samples = Samples(run.stored(Samples, "samples", j, keep=lambda row: row["id"] in wanted))
     by_id = samples.by_id()
-    if strange := next((p.sample_id for p in probes if p.sample_id not in by_id), None):
-        raise RunError(
-            f"the probe of {strange} is of another D{j} than is there now: probe iteration {j} again (the"
-            " loop does)."
-        )
     rows: dict[str, Sample] = {}
     members: list[Member] = []
 
@@ -233,7 +256,7 @@ def _compose(
     for child in children:
         if child.seed_id in standing:
             join(child.sample, "EE", child.seed_id, child.strategy)
-    for p in _high_perplexity(run, j, probes, verdicts)[: settings.compose.hppl]:
+    for p in high:
         join(by_id[p.sample_id], "HPPL", p.sample_id, f"perplexity {p.perplexity:.3f}")
     for sample in new:
         join(sample, "seed", sample.id, f"new from {'searches' if sample.source == 'search' else 'the pool'}")
@@ -248,13 +271,26 @@ def _compose(
 
 
 def _high_perplexity(run: Run, j: int, probes: Probes, verdicts: Verdicts) -> list[Probe]:
-    """The probes that may be kept for their perplexity, highest first."""
+    """The probes that may be kept for their perplexity, highest first.
+
+    Labels that call and labels that reply come in turn, each as often as its share of these probes. Their
+    perplexities do not compare: a call is spelled in one way, a sentence in many, so the highest of all are
+    replies, and a dataset full of them teaches to answer where a call is due.
+    """
     limit, probed = _limit(run, j), {p.sample_id: p for p in probes}
     high = [p for p in probes if p.state == "borderline"]
     if run.settings.compose.both_correct == "high_perplexity":
         correct = [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT"]
         high += [p for p in correct if p.perplexity > limit]
-    return sorted(high, key=lambda p: -p.perplexity)
+    high.sort(key=lambda p: -p.perplexity)
+    ids = {p.sample_id for p in high}
+    kept = run.stored(Samples, "samples", j, keep=lambda row: row["id"] in ids)
+    calling = {sample.id for sample in kept if sample.label.calls}
+    place: dict[str, float] = {}
+    for calls in (True, False):
+        kind = [p for p in high if (p.sample_id in calling) is calls]
+        place |= {p.sample_id: (rank + 0.5) / len(kind) for rank, p in enumerate(kind)}
+    return sorted(high, key=lambda p: place[p.sample_id])
 
 
 def _limit(run: Run, j: int) -> float:

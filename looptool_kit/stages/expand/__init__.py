@@ -21,7 +21,8 @@ content.
 
 An expander that works seed by seed is `candidates = each(children)`. One that chooses over all seeds has
 `AT_ONCE = True`, is given all of them in one call, and keeps what it has done by itself. What
-`facts(seeds, run)` returns stands in the manifest: `generated` and `proposer_tokens` count against a budget.
+`facts(seeds, run)` returns, counts by name, stands in the manifest, where those of several expanders add up:
+`generated` and `proposer_tokens` count against a budget.
 """
 
 from __future__ import annotations

@@ -19,6 +19,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.lineage.error_seeds import ErrorSeed
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import Run
+from looptool_kit.stages._find import own_domains
 from looptool_kit.stages.expand import Candidate
 from looptool_kit.stages.expand._failing import failing, stage
 from looptool_kit.stages.expand._hints import Reached, reach
@@ -53,7 +54,7 @@ def candidates(
     if not seeds:
         return out
     settings, j = run.settings, seeds[0].probe.iteration
-    names = open_to(settings.seeds.domains if settings.seeds.source in ("world", "evolved") else ())
+    names = open_to(own_domains(settings) or ())
     shares = {t.tool: t.share for t in failing(run, j) if t.fails and t.tool in names}
     for _ in range(settings.expand.tries):
         drawn: list[list[Sample]] = []

@@ -13,6 +13,8 @@ from looptool_kit.checks.rules import passes
 from looptool_kit.core.grading import Fault
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.stages.expand import each
+from looptool_kit.world.execute import problem
+from looptool_kit.world.spec import specs
 
 STRATEGY = "expanders.slots"
 EXACT_LABELS = True
@@ -30,9 +32,17 @@ def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: S
         if len(found) == k:
             break
         child = _child(seed, wrong, rng, values)
-        if child is not None and child.id != seed.id and passes(child):
+        if child is not None and child.id != seed.id and passes(child) and not _refused(child):
             found[child.id] = child
     return list(found.values())
+
+
+def _refused(child: Sample) -> bool:
+    """Whether a tool of the world would not execute a call: nine bags, where its schema has no limit."""
+    known = specs()
+    calls = (*child.label.calls, *(c for m in child.messages for c in m.tool_calls))
+    runs = [c for c in calls if c.name in known and known[c.name].tool == child.tool(c.name)]
+    return any(map(problem, runs))
 
 
 candidates = each(children)

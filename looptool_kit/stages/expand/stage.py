@@ -95,8 +95,9 @@ def expand(
             for name, seed_id, candidate in unusable:
                 run.reject(f"expander {name}, seed {seed_id}", 0, candidate.raw, candidate.checks[0].detail)
             facts = {"accepted": sum(r.accepted for r in rows), "unusable_answers": len(unusable)}
-            for name in run.settings.expand.expanders:
-                facts |= getattr(find_expander(name), "facts", _nothing)(seeds, run)
+            for name in run.settings.expand.expanders:  # several may count the same
+                for fact, value in getattr(find_expander(name), "facts", _nothing)(seeds, run).items():
+                    facts[fact] = facts.get(fact, 0) + value
             if generated := sum(r.generated for r in rows):
                 facts["generated"] = facts.get("generated", 0) + generated
             now.finish(

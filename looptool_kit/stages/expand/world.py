@@ -4,9 +4,10 @@ Half of the children keep kind, target tools, mentioned parameters and how impli
 others are contrasts on the same ground: other optional parameters are mentioned, a question becomes a request
 that says all and the other way round, or what is asked is nothing that the tools do. Without them a policy
 that once filled a parameter that nobody had mentioned learns to fill none at all, and one that learns to call
-forgets to decline (contrast sets, arXiv 2004.02709). A question's contrast always says all: a tool that is
-mostly asked about in a dataset is asked about ever after. Where the error was a wrong tool, the tool that was
-confused with the right one stays on offer.
+forgets to decline (contrast sets, arXiv 2004.02709). A question's contrast always says all, and comes first,
+so that of the children that are kept no fewer say all than ask: a tool that is mostly asked about in a
+dataset is asked about ever after. Where the error was a wrong tool, the tool that was confused with the right
+one stays on offer.
 
 A child of a search over made-up records is the same turn of another dialogue: pattern and relations stay.
 """
@@ -83,7 +84,8 @@ def children(seed: Sample, faults: Sequence[Fault], k: int, rng: Random, pool: S
     first = rng.randrange(12)
     for number in range(k):
         try:
-            child = _contrast(seed, first + number // 2, confused, rng) if number % 2 else None
+            contrast = number % 2 == (0 if seed.kind == "ask" else 1)
+            child = _contrast(seed, first + number // 2, confused, rng) if contrast else None
             child = child or world.variant(seed, rng, tools=confused)
         except ValueError:  # no scene fits this ground: fewer children, never a wrong one
             break

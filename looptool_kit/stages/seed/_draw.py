@@ -1,6 +1,6 @@
 """What the sources of seed samples share.
 
-These are the splits, the stream behind D_1, and planted errors.
+These are the seeds of the splits, the pool with its planted errors, and the stream behind D_1.
 """
 
 from __future__ import annotations
@@ -14,12 +14,8 @@ from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.run.folder import Run
 from looptool_kit.world.noise import plant_noise
 
-DEVELOPMENT_SEED = 3_000_000
-"""Added to the run's seed for the development samples."""
-HELD_OUT_SEED = 7_000_000
-"""Added to the run's seed for the held-out splits: runs of one seed are scored on the same samples, runs of
-different seeds on independent ones.
-"""
+_DEVELOPMENT_SEED, _HELD_OUT_SEED = 3_000_000, 7_000_000
+"""Added to the run's seed."""
 BLOCK = 100
 """Fresh seed samples that are drawn at a time: a longer pool begins with a shorter one."""
 NOISE_BLOCK = 10
@@ -30,10 +26,43 @@ errors.
 """
 Reject = Callable[[str, int, str, str], None]
 """As `Run.reject`."""
+Block = Callable[[int, list[Sample]], Samples]
+"""Number of the block, and the clean rows of the stream before it -> `BLOCK` samples."""
+
+
+def development_seed(run: Run) -> int:
+    """What the development samples are drawn from."""
+    return _DEVELOPMENT_SEED + run.settings.seed
+
+
+def held_out_seed(run: Run) -> int:
+    """What the held-out splits are drawn from.
+
+    Runs of one seed are scored on the same samples, runs of different seeds on independent ones.
+    """
+    return _HELD_OUT_SEED + run.settings.seed
+
+
+def pool_of(
+    run: Run, clean: Samples, besides: Sequence[Sample], block: Block, count: int
+) -> tuple[Samples, Truths]:
+    """Return the pool and the right labels behind its planted errors.
+
+    Args:
+        run: Its settings say how many labels get an error.
+        clean: D_1 without errors.
+        besides: Samples that must not come in the stream behind D_1.
+        block: As for `stream`.
+        count: The length of the pool.
+    """
+    first, truth = plant_noise(clean, run.settings.seeds.noise, seed=run.settings.seed)
+    fresh, more = stream(block, [*clean, *besides], count - len(first), run)
+    labels = Truths(Truth(sample_id=i, label=label) for i, label in (truth | more).items())
+    return Samples([*first, *fresh]), labels
 
 
 def stream(
-    block: Callable[[int, list[Sample]], Samples], before: Sequence[Sample], count: int, run: Run
+    block: Block, before: Sequence[Sample], count: int, run: Run
 ) -> tuple[list[Sample], dict[str, Label]]:
     """Draw the first `count` seed samples after D_1, with planted errors.
 
@@ -64,8 +93,3 @@ def stream(
 
 def _sense(sample: Sample) -> tuple[str, tuple[str, ...], int]:
     return sample.request.lower(), tuple(canonical_calls(sample.label.calls)), len(sample.messages)
-
-
-def truths(labels: dict[str, Label]) -> Truths:
-    """The table of the right labels behind planted errors."""
-    return Truths(Truth(sample_id=i, label=label) for i, label in labels.items())

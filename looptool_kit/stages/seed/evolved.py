@@ -17,10 +17,11 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Knobs, Sieve, turned
-from looptool_kit.stages.seed._draw import BLOCK, DEVELOPMENT_SEED, Reject, Seeded, stream, truths
+from looptool_kit.stages.seed._draw import BLOCK, Reject, Seeded, development_seed, pool_of
 from looptool_kit.stages.seed.world import held_out_of
 
 SETTINGS = ("seeds.domains", "seeds.noise", "evolve", "traces")
+MADE_UP = OF_DOMAINS = True
 STRATEGY = "seeders.evolved"
 MAX_ROUNDS = 8
 """Draws for what is still missing, after which the tools allow no more."""
@@ -35,16 +36,15 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     per_list = min(world.PER_LIST, max(4, wanted.first // 8))
     sieve = Sieve.of(run)
     clean = _filled(run, sieve, wanted.first, settings.seed, per_list, reject)
-    first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    like = _filled(run, None, settings.development, DEVELOPMENT_SEED + settings.seed, 3, reject)
+    like = _filled(run, None, settings.development, development_seed(run), 3, reject)
     known = {s.id for s in clean}
     development = Samples(s for s in like if s.id not in known)
 
     def block(number: int, _: list[Sample]) -> Samples:
         return _filled(run, sieve, BLOCK, f"{settings.seed}/fresh/{number}", 4, reject)
 
-    fresh, more = stream(block, [*clean, *development], count - len(first), run)
-    return Samples([*first, *fresh]), held_out_of(run), development, truths(truth | more)
+    pool, truth = pool_of(run, clean, development, block, count)
+    return pool, held_out_of(run), development, truth
 
 
 def _filled(

@@ -6,24 +6,16 @@ its own: `unseen_types`, whose tools are about things that no training tool is a
 
 from __future__ import annotations
 
-from looptool_kit import world
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Knobs, Sieve
-from looptool_kit.stages.seed._draw import (
-    BLOCK,
-    DEVELOPMENT_SEED,
-    HELD_OUT_SEED,
-    Reject,
-    Seeded,
-    stream,
-    truths,
-)
+from looptool_kit.stages.seed._draw import BLOCK, Reject, Seeded, development_seed, held_out_seed, pool_of
 from looptool_kit.stages.seed.world import held_out_of
 from looptool_kit.world.procedural import Procedural, generate
 
 SETTINGS = ("seeds.domains", "seeds.noise", "procedural")
+MADE_UP = True
 SPLIT = "unseen_types"
 
 
@@ -36,16 +28,14 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     how = Procedural(**settings.procedural.model_dump(), seed=settings.seed)
     sieve = Sieve.of(run)
     clean = _within(sieve, wanted.first, f"{settings.seed}", how)
-    first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    development = _drawn(settings.development, f"{DEVELOPMENT_SEED + settings.seed}", how, clean)
+    development = _drawn(settings.development, f"{development_seed(run)}", how, clean)
 
     def block(number: int, _: list[Sample]) -> Samples:
         return _within(sieve, BLOCK, f"{settings.seed}/fresh/{number}", how)
 
-    fresh, more = stream(block, [*clean, *development], count - len(first), run)
-    own = generate(wanted.held_out, f"{HELD_OUT_SEED + settings.seed}", how, SPLIT)
-    held_out = Samples([*held_out_of(run), *own])
-    return Samples([*first, *fresh]), held_out, development, truths(truth | more)
+    pool, truth = pool_of(run, clean, development, block, count)
+    own = generate(wanted.held_out, f"{held_out_seed(run)}", how, SPLIT)
+    return pool, Samples([*held_out_of(run), *own]), development, truth
 
 
 def _within(sieve: Sieve | None, count: int, seed: str, how: Procedural) -> Samples:

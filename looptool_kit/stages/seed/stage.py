@@ -18,7 +18,7 @@ from looptool_kit.core.tables import Table
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import Stage
-from looptool_kit.stages._find import find, names
+from looptool_kit.stages._find import source_of
 from looptool_kit.stages.seed._band import FILE as BAND_FILE
 from looptool_kit.stages.seed._band import band_of
 from looptool_kit.stages.seed._draw import Reject, Seeded
@@ -33,7 +33,11 @@ class Source(Protocol):
     """Where samples come from: a module of this folder."""
 
     SETTINGS: tuple[str, ...]
-    """What decides its samples; how long the pool is (`iterations`, `seeds.fresh`) does not."""
+    """What decides its samples; how long the pool is (`iterations`, `seeds.fresh`) does not.
+
+    Beside it a source says `MADE_UP = True` where rules write its requests, with made-up values, and
+    `OF_DOMAINS = True` where its tools are those of the world's domains `seeds.domains`.
+    """
 
     def draw(self, run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
         """Draw seed data with a pool of `count` samples.
@@ -151,8 +155,7 @@ def _lengthen(run: Run, now: Stage, count: int) -> None:
 
 def _source(run: Run) -> Source:
     """The strategy that `seeds.source` names; anything else is a file's path."""
-    name = run.settings.seeds.source
-    return cast(Source, find(__package__, name if name in names(__package__) else "file"))
+    return cast(Source, source_of(run.settings.seeds.source))
 
 
 def _guarded(run: Run, pool: Samples) -> Samples:

@@ -12,18 +12,11 @@ from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Knobs, Sieve, turned
-from looptool_kit.stages.seed._draw import (
-    BLOCK,
-    DEVELOPMENT_SEED,
-    HELD_OUT_SEED,
-    Reject,
-    Seeded,
-    stream,
-    truths,
-)
+from looptool_kit.stages.seed._draw import BLOCK, Reject, Seeded, development_seed, held_out_seed, pool_of
 from looptool_kit.world import traces
 
 SETTINGS = ("seeds.domains", "seeds.noise", "traces")
+MADE_UP = OF_DOMAINS = True
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
@@ -33,21 +26,19 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     per_list = min(world.PER_LIST, max(4, wanted.first // 8))
     sieve = Sieve.of(run)
     clean = within(sieve, wanted.first, settings.seed, wanted.domains, per_list)
-    first, truth = world.plant_noise(clean, wanted.noise, seed=settings.seed)
-    held_out = held_out_of(run)
     development = Samples()
     if settings.development:
         known = {s.id for s in clean}
         like = world.generate(
-            settings.development, seed=DEVELOPMENT_SEED + settings.seed, domains=wanted.domains, per_list=3
+            settings.development, seed=development_seed(run), domains=wanted.domains, per_list=3
         )
         development = Samples(s for s in like if s.id not in known)
 
     def block(number: int, _: list[Sample]) -> Samples:
         return within(sieve, BLOCK, f"{settings.seed}/fresh/{number}", wanted.domains, 4)
 
-    fresh, more = stream(block, [*clean, *development], count - len(first), run)
-    return Samples([*first, *fresh]), held_out, development, truths(truth | more)
+    pool, truth = pool_of(run, clean, development, block, count)
+    return pool, held_out_of(run), development, truth
 
 
 def within(
@@ -70,7 +61,7 @@ def held_out_of(run: Run) -> Samples:
     `unseen_traces` is among them where it is asked for.
     """
     wanted = run.settings.seeds
-    seed = HELD_OUT_SEED + run.settings.seed
+    seed = held_out_seed(run)
     longer = traces.generate(run.settings.traces.held_out, seed, wanted.domains)
     usual = [
         row

@@ -13,6 +13,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.tables import atomic, read_json, write_text
+from looptool_kit.policy.adapters import with_adapter
 from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn
 from looptool_kit.policy.wire import fault_of
 from looptool_kit.run.lock import COMPLETE, checkpoints
@@ -45,11 +46,11 @@ def lora_policy(model: Any, lora: LoraSettings, adapter: Path | None, seed: int)
     """
     import torch
     import transformers
-    from peft import LoraConfig, PeftModel, get_peft_model
+    from peft import LoraConfig, get_peft_model
 
     transformers.set_seed(seed)
     if adapter is not None:
-        return PeftModel.from_pretrained(model, str(adapter), is_trainable=True)
+        return with_adapter(model, adapter, trainable=True)
     count = model.config.get_text_config().num_hidden_layers
     layers = model.base_model.layers
     config = LoraConfig(
@@ -216,7 +217,17 @@ def keep_result(trainer: Any, folder: Path, facts: dict[str, Any]) -> dict[str, 
     """Save adapter, history and `result.json`, and drop the checkpoints.
 
     `result.json` is written last, so that it stands for a finished training. Returns its facts.
+
+    Raises:
+        RunError: The training diverged, so there is no policy to keep.
     """
+    import torch
+
+    if not all(torch.isfinite(weight).all() for weight in trainer.model.parameters() if weight.requires_grad):
+        raise RunError(
+            f"The training in {folder} diverged: its weights are not numbers any more. Lower the learning"
+            f" rate (section [{folder.name}] of the settings), and start the same command again."
+        )
     # What lies there is of a try that was killed, or planted: a link would be written through.
     shutil.rmtree(folder / "adapter", ignore_errors=True)
     trainer.model.save_pretrained(folder / "adapter")

@@ -47,6 +47,8 @@ class Rollout:
             self.chat = sample.model_copy(update={"messages": messages})
         self.ids: list[int] = []
         self.mask: list[int] = []
+        self.gains: list[float] = []
+        """What each turn added to the reward."""
         self.finish, self.over = "stop", False
 
     def take(self, completion: Completion, tokenizer: Any, context: int) -> None:
@@ -59,9 +61,12 @@ class Rollout:
         self.mask += [1] * len(completion.token_ids)
         self.finish, self.over = completion.finish_reason, True
         answer = completion.answer(self.chat.tools)
+        self.gains.append(0.0)
         if self.episode is None or answer.error or self.finish != "stop":
             return
+        before = self.episode.reward()
         self.episode.step(answer.calls, answer.text)
+        self.gains[-1] = self.episode.reward() - before
         if self.episode.done:
             return
         said = [*encode_prompt(tokenizer, self.chat), *encode_turn(tokenizer, self.chat, answer)]
@@ -88,8 +93,8 @@ def play(
 ) -> dict[str, Any]:
     """Write `sampling.n` completions of each sample, in order.
 
-    They have the form that TRL's rollout function gives them. `episode` holds what each came to; None for a
-    sample that is no episode.
+    They have the form that TRL's rollout function gives them. `episode` holds what each came to, with
+    `credit = "turn"` also `gains`, what each of its turns added; None for a sample that is no episode.
     """
     rollouts = [Rollout(s, episode_of(s, known, settings)) for s in samples for _ in range(sampling.n)]
     prompts = [encode_prompt(tokenizer, r.chat) for r in rollouts]
@@ -111,4 +116,7 @@ def play(
         "env_mask": [r.mask for r in rollouts],
         "finish": [r.finish for r in rollouts],
         "episode": [r.episode.reward() if r.episode else None for r in rollouts],
+        **(
+            {"gains": [r.gains if r.episode else None for r in rollouts]} if settings.credit == "turn" else {}
+        ),
     }

@@ -41,6 +41,7 @@ from looptool_kit.stages.train.passes import filled, free_unused, logps_of, pass
 from looptool_kit.stages.train.recipe import grpo_arguments, grpo_facts
 from looptool_kit.stages.train.reward import tool_match, weigh_groups_without_hit
 from looptool_kit.stages.train.shared_prefix import why_not
+from looptool_kit.stages.train.turns import credit_turns
 from looptool_kit.world.spec import Spec
 
 if TYPE_CHECKING:
@@ -113,6 +114,8 @@ def train(
         rollout_func=partial(complete, samples, settings, playing=_player(episodes, known)),
         callbacks=[progress(f"train: GRPO, {settings.prompts} x {settings.group}")],
     )
+    if episodes.prompts and episodes.credit == "turn":
+        credit_turns(trainer, trainer.rollout_func, settings.group)
     weigh_groups_without_hit(trainer, folder, settings.group, reward.no_hit)
     train_recoveries(trainer, samples, settings, fission, reward, folder, complete)
     run_to_end(trainer, folder)
@@ -341,7 +344,8 @@ def _parts_with_advantage(inputs: dict[str, Any], most: int | None = None) -> It
     import torch
 
     count = len(inputs["advantages"])
-    rows = (inputs["advantages"] != 0).nonzero().flatten().tolist()
+    given = inputs["advantages"] != 0
+    rows = (given if given.dim() == 1 else given.any(1)).nonzero().flatten().tolist()
     ids, seen = inputs["prompt_ids"].cpu(), inputs["prompt_mask"].bool().cpu()
     prompts = {row: tuple(ids[row][seen[row]].tolist()) for row in rows or [0]}
     lengths = inputs["completion_mask"].sum(1).tolist()

@@ -150,7 +150,8 @@ def weigh_groups_without_hit(trainer: Any, folder: Path, group: int, factor: flo
         right = [r.correct for r in Rollouts.read(rollouts_file(folder, trainer.state.global_step + 1))]
         hits = [any(right[at : at + group]) for at in range(0, len(right), group)]
         factors = [1.0 if hit else factor for hit in hits for _ in range(group)]
-        scored["advantages"] = scored["advantages"] * scored["advantages"].new_tensor(factors)
+        given = scored["advantages"]  # of rollouts, or of their tokens
+        scored["advantages"] = given * given.new_tensor(factors).view(-1, *[1] * (given.dim() - 1))
         return scored
 
     trainer._generate_and_score_completions = weighed

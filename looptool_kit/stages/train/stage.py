@@ -27,7 +27,8 @@ from looptool_kit.run.folder import Run
 from looptool_kit.run.inputs import dataset, iteration_of
 from looptool_kit.run.keys import marked
 from looptool_kit.run.stage import Stage
-from looptool_kit.stages.train import frontier
+from looptool_kit.stages._find import own_domains
+from looptool_kit.stages.train import frontier, verl
 from looptool_kit.stages.train.budget import fitted
 from looptool_kit.stages.train.common import training_dtype
 from looptool_kit.stages.train.recipe import REPORT_TO
@@ -81,6 +82,7 @@ def stage(run: Run, samples: Samples, j: int) -> Stage:
         samples=samples,
         policy=policy_of(run, j - 1).key,
         frontier=frontier.before(run, j),
+        elsewhere=verl.marked(run, j),
     )
 
 
@@ -121,6 +123,10 @@ def _train(
         phase.check(run)
     measured = frontier.before(run, before.iteration + 1)
     chosen, places = frontier.chosen(grpo_order(samples, seed), measured)
+    if verl.marked(run, j := before.iteration + 1):
+        verl.check(settings, epochs, steps, passes)
+        facts = verl.train(run, j, chosen, before, steps, folder, seed)
+        return [f | ({"places": places} if measured else {}) for f in facts]
     prompts = [chosen[i % len(chosen)] for i in range(steps * settings.grpo.prompts)] if chosen else []
     rows = _sft_rows(run, samples, before.iteration + 1, seed, epochs, prompts) if epochs else Samples()
     epochs = epochs if rows else 0
@@ -258,11 +264,8 @@ def rehearsal(settings: Settings, count: int, seed: int) -> Samples:
     wanted = round(count * settings.sft.rehearsal)
     if not wanted:
         return Samples()
-    own = (
-        (settings.seeds.domains or tuple(world.domains()))
-        if settings.seeds.source in ("world", "evolved")
-        else ()
-    )
+    domains = own_domains(settings)
+    own = () if domains is None else domains or tuple(world.domains())
     held = {t.name for t in world.catalogue("unseen_tools")}
     others = [name for name, tools in world.domains().items() if name not in own and not set(tools) <= held]
     if not others:

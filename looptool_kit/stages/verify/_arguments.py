@@ -33,9 +33,9 @@ from looptool_kit.text.grounding import ground
 from looptool_kit.text.grounding.moments import moment
 from looptool_kit.text.grounding.scores import SAID_THRESHOLD
 from looptool_kit.text.grounding.support import Grounding
-from looptool_kit.text.passages import Dialogue, Span, holds
+from looptool_kit.text.passages import Dialogue, Span, holds, overlap
 from looptool_kit.text.relevance import role
-from looptool_kit.text.words import alike, stems
+from looptool_kit.text.words import STOP, alike, stems
 
 WHO = ("label", "prediction")
 Both = tuple[bool, bool]
@@ -157,8 +157,42 @@ def _whole(pair: Pair) -> Both:
     """Whether each value is not merely a part of the other."""
     if not all(isinstance(v, str) for v in pair.values):
         return True, True
-    a, b = pair.found
-    return not _is_part(pair.argument, a, b), not _is_part(pair.argument, b, a)
+    of, (a, b) = pair.argument, pair.found
+    ragged = [_ragged(of, g, at) for at, g in enumerate(pair.found)]
+    if ragged[0] != ragged[1]:
+        return not ragged[0], not ragged[1]
+    return not _is_part(of, a, b), not _is_part(of, b, a)
+
+
+_QUOTES = "\"'“”‘’«»"
+_ARTICLES = ("a", "an", "the")
+
+
+def _ragged(of: Argument, g: Grounding, at: int) -> bool:
+    """True where a value is cut out of the dialogue beside the words that are meant.
+
+    As "is ORD-1" or "Pacifica on April": at an end stands a word that says nothing, and no quotation mark
+    behind it, or a part of it is another argument's.
+    """
+    others = used_by_others(of.sides[at], of.calls[at], of.name)
+    return bool(g.spans) and all(_is_cut(of.said, s) or _shares(s, others) for s in g.spans)
+
+
+def _is_cut(dialogue: Dialogue, span: Span) -> bool:
+    passage = dialogue.passages[span[0]]
+    inner = [t for t in passage.tokens if span[1] <= t.start and t.end <= span[2]]
+    if len(inner) < 2:
+        return False
+    around = passage.text[max(0, span[1] - 1) : span[1]], passage.text[span[2] : span[2] + 1]
+    if all(c and c in _QUOTES for c in around):
+        return False
+    first, last = (passage.text[t.start : t.end] for t in (inner[0], inner[-1]))
+    return (first.islower() and first in STOP and first not in _ARTICLES) or (last.islower() and last in STOP)
+
+
+def _shares(span: Span, others: set[Span]) -> bool:
+    """True where a span and another one overlap, and neither holds the other."""
+    return any(overlap(o, span) and not holds(o, span) and not holds(span, o) for o in others)
 
 
 def _is_part(of: Argument, g: Grounding, whole: Grounding) -> bool:
@@ -251,8 +285,14 @@ def _asked_last(pair: Pair) -> Both:
 
 
 def _in_its_role(pair: Pair) -> Both:
-    """Whether the words around each value speak as much of the parameter."""
+    """Whether the words around each value speak as much of the parameter.
+
+    Not where one holds the other: "sewing" has the "room" of "sewing room" beside it.
+    """
     of, schema = pair.argument, pair.argument.schema
+    one, other = (g.spans for g in pair.found)
+    if any(x != y and (holds(x, y) or holds(y, x)) for x in one for y in other):
+        return True, True
     a, b = (
         max((role(of.said.passages[s[0]], s, of.name, schema) for s in g.spans), default=0.0)
         for g in pair.found

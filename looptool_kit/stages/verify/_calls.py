@@ -51,10 +51,10 @@ def calls_evidence(
 def _lone_call(sample: Sample, dialogue: Dialogue, call: ToolCall, side: Side, used: set[Span]) -> Evidence:
     """Evidence on a lone call, written as if the label made it."""
     if sum(same_call(c, call) for c in side.answer.calls) > 1:
-        return evidence("call", weights.TWICE, f"{show_call(call)} appears twice")
+        return evidence("repeat", weights.TWICE, f"{show_call(call)} appears twice")
     if already_made(sample.messages, call):
         words = f"{call.name} was already called with these arguments"
-        return evidence("call", weights.ALREADY_MADE, words)
+        return evidence("repeat", weights.ALREADY_MADE, words)
     grounding = side.found_of(call)
     worst = min((g.supported for g in grounding.values()), default=GROUNDED)
     if worst < GROUNDED:
@@ -72,8 +72,13 @@ def _tools(
 ) -> Evidence:
     """Evidence between two tools for one call.
 
-    By what the request speaks of, and by the values that the calls take.
+    By which of them was made before, by what the request speaks of, and by the values that the calls take.
     """
+    made = [already_made(sample.messages, c) for c in calls]
+    if made[0] != made[1]:
+        again = calls[made.index(True)]
+        support = weights.ALREADY_MADE if made[0] else weights.ALREADY_MADE[::-1]
+        return evidence("repeat", support, f"{again.name} was already called with these arguments")
     grounded = [s.found_of(c) for s, c in zip(sides, calls, strict=True)]
     # Both are read around the values of either, so that neither gains by taking values elsewhere.
     either = {f"{n}/{k}": g for n, f in enumerate(grounded) for k, g in f.items()}

@@ -19,11 +19,25 @@ from looptool_kit.text.grounding.scores import UNSAID
 
 KINDS = {
     "schema": ("schema", "reply"),
-    **{name: (name,) for name in ("grounding", "meant", "left out", "made up", "call", "tool", "answer")},
+    **{
+        name: (name,)
+        for name in (
+            "grounding",
+            "meant",
+            "left out",
+            "made up",
+            "call",
+            "repeat",
+            "tool",
+            "answer",
+            "asking",
+        )
+    },
 }
 """Sign -> the names of the evidence that it sums. A reply that lacks what it must say counts as what breaks a
-schema. The policy's likelihood is shown and has no weight: in finished loops it leaned to the prediction
-alike, whichever side was right.
+schema. A question that names what is missing tells more than one that asks for anything at all. The policy's
+likelihood is shown and has no weight: in finished loops it leaned to the prediction alike, whichever side was
+right.
 """
 
 
@@ -58,8 +72,11 @@ def together(evidence: Sequence[Evidence], label: Side, prediction: Side, alike:
         "alike": float(alike),
         "telling": max(forward, back),
         "mutual": min(forward, back),
+        "one-sided": float(max(forward, back) >= weights.MIN_AGAINST and not min(forward, back)),
+        "asked": float(any(e.name == "asking" for e in evidence)),
         "one broken": float(bool(label.errors) != bool(prediction.errors)),
         "both broken": float(bool(label.errors) and bool(prediction.errors)),
+        "one unsaid": abs(_unsaid(label) - _unsaid(prediction)),
         "both unsaid": min(_unsaid(label), _unsaid(prediction)),
         "all said": float(not _faults(label) and not _faults(prediction)),
         "differences": min(3.0, float(len(leans))) / 3,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from looptool_kit.checks.rules import GROUNDED
@@ -32,6 +31,7 @@ _DECLINES = re.compile(
     re.IGNORECASE,
 )
 _IDENTIFIER = re.compile(r"[A-Za-z]-?\d")
+_HOW_MANY = re.compile(r"\bhow (?:many|much|long|far|old|often)\b", re.IGNORECASE)
 _SAME_LETTERS = 4
 """First letters that tie a word of a question to a parameter's: shorter beginnings are shared widely."""
 
@@ -114,10 +114,12 @@ def _missing(case: CallsAndReply) -> Evidence | None:
 
 def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding) -> Evidence | None:
     tool, schema = case.sample.tool(call.name), schema_of(case.sample, call, name)
-    is_asked_for = case.asks and _asks_for(case.reply, name, schema.get("enum") or ())
+    is_asked_for = case.asks and _names(case.reply, name, *(schema.get("enum") or ()))
     unsupported = g.supported < GROUNDED or is_asked_for and g.supported == GROUNDED and not g.spans
     if tool is not None and name in tool.required and unsupported:
         words = f"{call.name} needs {name}, and nothing says {show(call.arguments[name])} ({g.words})"
+        if is_asked_for or case.asks and _speaks_of(case.reply, schema):
+            return evidence("asking", weights.MISSING_ASKED, f"{words}; asking for it is right")
         if case.asks:
             return evidence("answer", weights.MISSING_ASKED, f"{words}; asking is right")
         return evidence("answer", weights.MISSING_NOT_ASKED, words)
@@ -127,14 +129,21 @@ def _missing_value(case: CallsAndReply, call: ToolCall, name: str, g: Grounding)
     return None
 
 
-def _asks_for(question: str, name: str, choices: Iterable[Any]) -> bool:
-    """True where a question names a parameter or one of its choices.
-
-    By the first letters of a word.
-    """
-    own = [*stems(name), *(stem for choice in choices for stem in stems(str(choice)))]
+def _names(question: str, *named: Any) -> bool:
+    """True where a question names one of these, by the first letters of a word."""
+    own = [stem for text in named for stem in stems(str(text))]
     begins = {stem[:_SAME_LETTERS] for stem in own if len(stem) >= _SAME_LETTERS}
     return any(stem[:_SAME_LETTERS] in begins for stem in stems(question) if stem not in STOP)
+
+
+def _speaks_of(question: str, schema: dict[str, Any]) -> bool:
+    """True where a question may ask for a parameter of that schema.
+
+    It names a thing of the description, or asks "how many" for a number.
+    """
+    if schema.get("type") in ("integer", "number") and _HOW_MANY.search(question):
+        return True
+    return _names(question, *(w for w in stems(str(schema.get("description", ""))) if w not in STOP))
 
 
 def _nothing_new(case: CallsAndReply) -> Evidence | None:
@@ -142,7 +151,7 @@ def _nothing_new(case: CallsAndReply) -> Evidence | None:
     messages = case.sample.messages
     if all(already_made(messages, c) for c in case.calls.answer.calls):
         words = f"{case.first.name} was already called with these arguments"
-        return evidence("answer", weights.ALREADY_MADE, words)
+        return evidence("repeat", weights.ALREADY_MADE, words)
     used = taken(case.sample, case.said)
     said_groundings = [g for grounded in case.calls.found for g in grounded.values() if is_said(g)]
     if calls_since(messages) and not any(is_fresh(g, used) for g in said_groundings):

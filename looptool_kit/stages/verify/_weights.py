@@ -166,9 +166,9 @@ PRIOR: dict[VerdictName, float] = {
 """Shares among failed samples before anything is weighed: about a tenth of the labels wrong. In three
 finished loops 85% of the failures were the prediction's alone.
 """
-MIN_LABEL_WRONG = 0.5
+MIN_LABEL_WRONG = 0.6
 """Least probability of LABEL_WRONG. A run asks for more before it replaces a label (`verify.floor`)."""
-MIN_PRED_WRONG = 0.93
+MIN_PRED_WRONG = 0.92
 """The same of PRED_WRONG, above its share: where the evidence says nothing the judge abstains."""
 MIN_BOTH_CORRECT = 0.5
 """The same of BOTH_CORRECT: more likely than not."""
@@ -185,40 +185,48 @@ MIN_TOLD = 0.1
 # In nats, fitted (benchmarks/judge_fit.py --write); the signs are described in `_odds`.
 
 BETWEEN: dict[str, float] = {
-    "schema": 4.63,
-    "grounding": 4.95,
-    "meant": 2.74,
-    "left out": 1.79,
-    "made up": 4.1,
-    "call": 3.84,
-    "tool": 3.99,
-    "answer": 2.09,
-    "weak": 2.5,
-    "unsaid": 0.74,
-    "contradicted": 1.22,
+    "schema": 5.26,
+    "grounding": 6.07,
+    "meant": 3.7,
+    "left out": 2.2,
+    "made up": 5.22,
+    "call": 2.88,
+    "repeat": 4.89,
+    "tool": 5.09,
+    "answer": 2.29,
+    "asking": 3.03,
+    "weak": 2.84,
+    "unsaid": 2.27,
+    "contradicted": 0.76,
 }
 """For the prediction and against the label."""
 BOTH_RIGHT: dict[str, float] = {
-    "even": -0.76,
-    "alike": 6.19,
-    "telling": 0.44,
-    "mutual": -0.21,
-    "one broken": -0.23,
+    "even": -1.77,
+    "alike": 7.82,
+    "telling": 1.55,
+    "mutual": -0.24,
+    "one-sided": 0.17,
+    "asked": -0.14,
+    "one broken": -0.28,
     "both broken": -0.01,
-    "both unsaid": -0.01,
-    "all said": 0.8,
-    "differences": -0.88,
+    "one unsaid": -0.23,
+    "both unsaid": -0.02,
+    "all said": 0.89,
+    "differences": -1.33,
 }
 """For two right answers."""
 BOTH_FALSE: dict[str, float] = {
-    "even": 1.04,
-    "alike": -0.18,
-    "telling": 1.82,
-    "mutual": 5.01,
-    "one broken": -2.1,
-    "both broken": 2.41,
-    "both unsaid": 3.61,
-    "all said": -2.77,
-    "differences": 1.34,
+    "even": -0.86,
+    "alike": -0.14,
+    "telling": 1.48,
+    "mutual": 6.15,
+    "one-sided": 1,
+    "asked": -3.33,
+    "one broken": -1.19,
+    "both broken": 3.78,
+    "one unsaid": 3.29,
+    "both unsaid": 5.93,
+    "all said": -1.72,
+    "differences": 2.67,
 }
 """For two wrong answers."""

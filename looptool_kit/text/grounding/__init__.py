@@ -15,10 +15,17 @@ from typing import Any
 
 from looptool_kit.core.samples import Sample
 from looptool_kit.core.toolcalls import canonical
-from looptool_kit.text.grounding.choices import ground_choice
+from looptool_kit.text.grounding.choices import ground_choice, is_partly_said
 from looptool_kit.text.grounding.flags import ground_boolean, ground_nothing
 from looptool_kit.text.grounding.numbers import ground_number
-from looptool_kit.text.grounding.scores import CANNOT_TELL, DEFAULT, ONLY_VALUE, PLAIN_THRESHOLD, UNSAID
+from looptool_kit.text.grounding.scores import (
+    CANNOT_TELL,
+    DEFAULT,
+    ONLY_VALUE,
+    PLAIN_THRESHOLD,
+    UNSAID,
+    WRONG_SHAPE,
+)
 from looptool_kit.text.grounding.strings import ground_string
 from looptool_kit.text.grounding.support import Grounding, weakest
 from looptool_kit.text.passages import Dialogue, dialogue
@@ -42,7 +49,7 @@ def ground(value: Any, schema: Any, source: Sample | Sequence[str] | Dialogue, n
     if grounding.supported >= PLAIN_THRESHOLD:
         return grounding
     # What the dialogue speaks against is not a default that only words tell of.
-    contradicted = UNSAID < grounding.supported < CANNOT_TELL
+    contradicted = UNSAID < grounding.supported < CANNOT_TELL and grounding.supported != WRONG_SHAPE
     by_schema = _by_schema(value, schema, told=not contradicted)
     return by_schema if by_schema and by_schema.supported > grounding.supported else grounding
 
@@ -113,8 +120,23 @@ def _by_dialogue(value: Any, schema: dict[str, Any], d: Dialogue, name: str) -> 
         items = schema.get("items")
         if isinstance(items, dict) and "description" in schema:
             items = {"description": schema["description"], **items}
-        parts = [(json.dumps(v, ensure_ascii=False), ground(v, items, d, name)) for v in value]
+        parts = [
+            (json.dumps(v, ensure_ascii=False), ground(v, _beside(v, items, value, d), d, name))
+            for v in value
+        ]
     return weakest(parts) if parts else ground_nothing(d, name)
+
+
+def _beside(item: Any, schema: Any, items: list[Any], d: Dialogue) -> Any:
+    """The schema of a list's item without the choices of its other items.
+
+    Of several choices each may be meant: that another one is named says nothing against one of which a word
+    is said.
+    """
+    choices = schema.get("enum") if isinstance(schema, dict) else None
+    if not isinstance(choices, list) or not isinstance(item, str) or not is_partly_said(item, d):
+        return schema
+    return {**schema, "enum": [c for c in choices if c == item or c not in items]}
 
 
 def _in_parts(value: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from looptool_kit.text.grounding.scores import (
 from looptool_kit.text.grounding.strings import string_places
 from looptool_kit.text.grounding.support import Grounding, Support, best, unknown
 from looptool_kit.text.passages import Dialogue, Span, holds
-from looptool_kit.text.words import STOP, alike, stems
+from looptool_kit.text.words import MIN_COMMON, STOP, alike, stems
 
 _NEGATIVE = ("none", "no", "off", "never")
 """Choices that mean nothing or no, said by any "no" of the user."""
@@ -40,6 +40,20 @@ def ground_choice(value: str, choices: list[Any], d: Dialogue, name: str) -> Gro
         if g.supported >= NAMED_THRESHOLD and any(s[0] == d.last for s in g.spans):
             return Grounding(OTHER_CHOICE_NAMED, f"what is said names {other!r}: {g.words}")
     return own if own.supported >= CANNOT_TELL else unknown("none of the choices is named")
+
+
+def is_partly_said(value: str, d: Dialogue) -> bool:
+    """True where a word of the choice, or its beginning, is said.
+
+    "carbs" is the beginning of "Carbohydrates".
+    """
+    words = [w for w in stems(value) if w not in STOP]
+    return any(
+        alike(w, t.stem) or len(t.stem) >= MIN_COMMON and w.startswith(t.stem)
+        for p in d.passages
+        for t in p.tokens
+        for w in words
+    )
 
 
 def _explains(other: str, own: Grounding, d: Dialogue) -> bool:

@@ -21,7 +21,7 @@ from looptool_kit.text.words import STOP, alike, stems
 
 NEGATIONS = {
     "no", "not", "without", "don", "dont", "never", "skip", "t", "nothing", "none", "avoid", "disable", "off",
-    "exclude", "isn", "doesn", "needn", "minus", "excluding", "except",
+    "exclude", "few", "isn", "doesn", "needn", "minus", "excluding", "except",
 }  # fmt: skip
 """Stems that deny; "don" and "t" are the two parts of "don't"."""
 _ANY = {
@@ -88,8 +88,13 @@ def _places_of(words: list[str], p: Passage) -> list[int]:
     return [at for at, t in enumerate(p.tokens) if any(alike(w, t.stem) for w in words)]
 
 
+_ANSWERED = re.compile(r"[\w -]{0,40}: (yes|no)\b", re.IGNORECASE)
+
+
 def _denied(p: Passage, at: int) -> bool:
-    """True where the words around the one at a place deny it."""
+    """True where the words around the one at a place deny it, or a list answers it: "signature: no"."""
+    if answered := _ANSWERED.match(p.text, p.tokens[at].end):
+        return answered[1].lower() == "no"
     after = {t.stem for t in p.tokens[at + 1 : at + 1 + _AFTER_WORDS]} & {"off", "free"}
     return bool(_clause(p, at) & NEGATIONS or after or _LEFT_OUT.search(_around(p, at)))
 

@@ -12,6 +12,7 @@ from typing import Any
 from looptool_kit.text.durations import SECONDS
 from looptool_kit.text.grounding.scores import (
     ARTICLE,
+    CANNOT_TELL,
     CODED,
     EXACT,
     ORDINAL,
@@ -22,6 +23,7 @@ from looptool_kit.text.grounding.scores import (
     UNSAID_ZERO,
 )
 from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, user_passages
+from looptool_kit.text.grounding.worked_out import worked_out_places
 from looptool_kit.text.mentions import Mention
 from looptool_kit.text.passages import Dialogue, Span
 from looptool_kit.text.words import STOP, stems
@@ -43,6 +45,8 @@ _SMALL = 1e-3
 def ground_number(value: float, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding:
     """How far the dialogue says a number."""
     found = best(_places(value, schema, d, set(stems(name))))
+    if found.supported < CANNOT_TELL:
+        found = max(found, best(worked_out_places(value, schema, d, name)), key=lambda g: g.supported)
     if value == 0 and found.supported < UNSAID_ZERO:
         return Grounding(UNSAID_ZERO, "zero, which nobody says")
     return found

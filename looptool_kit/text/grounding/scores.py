@@ -50,6 +50,10 @@ PART_OF_DATE = 0.6
 """A number that stands inside a date or time, as the year does. It passes, and is not counted as said."""
 CODED = 0.75
 """The description gives this number to a word that is said: "2 ironing". Said, and in other words."""
+WORKED_OUT = 0.75
+"""A number that follows from what is said: "5 ft 10" as 70 inches. Said, and below one that stands there."""
+BEYOND_BOUND = 0.55
+"""The last whole number within a bound: 4 for "less than 5". It passes, and is not counted as said."""
 UNSAID_ZERO = 0.5
 """An unsaid zero: a start, an offset, nothing more. `CANNOT_TELL`."""
 ARTICLE = 0.5
@@ -114,6 +118,12 @@ OTHER_NOTATION = 0.5
 """
 ALL_WORDS = 0.85
 """All its words are said, not in a row. Said, and below any phrase."""
+LISTED_FAMILY = 0.6
+"""A word of the family of a choice that only the description lists: "vaporizing" for "vaporization". It
+passes, and is not counted as said.
+"""
+LANGUAGE_OF_TEXT = 0.6
+"""The language in which the user writes. It passes, and is not counted as said."""
 INITIALS = 0.6
 """Capitals that are the initials of words in a row. They pass, and are not counted as said."""
 PART_OF_MENTION = 0.5

@@ -8,6 +8,7 @@ from typing import Any
 
 from looptool_kit.text.grounding.moments import ground_moment, moment
 from looptool_kit.text.grounding.numbers import money_parts, same_number
+from looptool_kit.text.grounding.otherwise import otherwise_places
 from looptool_kit.text.grounding.phrases import Holding, phrase_places
 from looptool_kit.text.grounding.places import STATES, completed_places
 from looptool_kit.text.grounding.scores import (
@@ -28,7 +29,7 @@ from looptool_kit.text.grounding.scores import (
     WRONG_KIND,
     WRONG_SHAPE,
 )
-from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, unknown
+from looptool_kit.text.grounding.support import Grounding, Support, best, mentions_of, unknown, user_passages
 from looptool_kit.text.mentions import Mention
 from looptool_kit.text.numbers import number
 from looptool_kit.text.passages import Dialogue
@@ -44,10 +45,12 @@ _SHAPES = (
     ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
 )
 """Forms as descriptions write them; the longest first, since it holds the others."""
-_NOTATION = re.compile(r"[\\/=<>{}|*^$]|\w[:(]\w|\w\.\w")
+_NOTATION = re.compile(r"[\\/=<>{}|*^$]|\w[:(]\w|\w\.\w|\(['\"]")
 """Signs of a command, a query, a path or a formula: nobody says how those are written."""
 _CODES = {"code", "symbol", "ticker", "abbreviation", "iso", "iata", "acronym"}
 """Words of a parameter that takes a short code."""
+_NO_CODES = {"NASDAQ", "NYSE", "AMEX", "LSE", "LLC", "INC", "US", "USA", "UK", "EU", "API", "ID"}
+"""Capitals beside which a ticker is still unsaid: exchanges, forms of companies, countries."""
 _MIN_NOTATION_SHARE = 0.3
 """Share of its words that is said, from which such a text may be what the user describes."""
 _UNIT_LETTERS = 5
@@ -78,14 +81,22 @@ def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) ->
     if unsaid := _left_to_the_tool(value, schema, d, name):
         return unsaid
     completed = best(completed_places(value, str(schema.get("description", "")), d))
-    return max(exact, completed, _by_words(value, d), key=lambda g: g.supported)
+    by_words = _by_words(value, d)
+    if max(exact.supported, completed.supported, by_words.supported) >= CANNOT_TELL:
+        return max(exact, completed, by_words, key=lambda g: g.supported)
+    otherwise = best(otherwise_places(value, schema, d, name))
+    return max(exact, completed, by_words, otherwise, key=lambda g: g.supported)
 
 
 def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
     """The grounding of a text that its parameter cannot mean, or None."""
     words, description = stems(value), str(schema.get("description", ""))
     if not value.strip() or (
-        words and all(w in STOP or w in COMMANDS for w in words) and not _is_title(value, words, d)
+        words
+        and all(w in STOP or w in COMMANDS for w in words)
+        and not _is_title(value, words, d)
+        and not _stands_alone(value, d)
+        and not any(_said(other, d) for other in SYNONYMS.get(" ".join(words), ()))
     ):
         return Grounding(NAMES_NOTHING, "names nothing")
     described = {*stems(name), *stems(description), str(schema.get("format", ""))}
@@ -121,7 +132,8 @@ def _left_to_the_tool(value: str, schema: dict[str, Any], d: Dialogue, name: str
         said = any(re.search(rf"\b{state}\b", text) for pair in STATES.items() for state in pair)
         return None if said or not described & {"state", "region"} else unknown("which state nobody says")
     if re.fullmatch("[A-Z]{2,5}", value) and described & _CODES and not SYNONYMS.get(value.lower()):
-        return None if re.search(r"\b[A-Z]{2,5}\b", text) else unknown("a code, where no code is said")
+        said_codes = set(re.findall(r"\b[A-Z]{2,5}\b", text)) - _NO_CODES
+        return None if said_codes else unknown("a code, where no code is said")
     return None
 
 
@@ -131,6 +143,17 @@ def _is_title(value: str, words: Sequence[str], d: Dialogue) -> bool:
         return True
     told = value.isupper() or len(words) > 2 or len(words) > 1 and value.istitle()
     return bool(told) and any(value in p.text for p in d.passages)
+
+
+def _stands_alone(value: str, d: Dialogue) -> bool:
+    """True where common words are a line of what the user says, and so what is spoken of."""
+    return any(
+        line.strip() == value for _, p in user_passages(d) for line in re.split(r"\n| {2,}", p.text)[1:]
+    )
+
+
+def _said(words: str, d: Dialogue) -> bool:
+    return any(True for _ in phrase_places(whole_stems(words), d, EXACT))
 
 
 def _called(value: str, name: str, d: Dialogue) -> bool:

@@ -221,6 +221,26 @@ def test_the_last_rounds_failures_are_children_of_the_nearest_seed(tmp_path: Pat
     assert spent(run, 2).generated >= manifest["generated"]
 
 
+def test_tokens_of_several_expanders_add_up(
+    tmp_path: Path, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hardgen, policy = (
+        import_module("looptool_kit.stages.expand.hardgen"),
+        asked(Policy("single", sometimes=3)),
+    )
+    monkeypatch.setattr(hardgen, "open_engine", lambda *_: policy)
+    counted = {"generated": 1000, "proposer_tokens": 7}
+    monkeypatch.setattr(hardgen, "facts", lambda seeds, run: counted, raising=False)
+    run = recorded(tmp_path / "run")
+    run.set(expand__expanders=["hardgen", "reverse"])
+    tried = sum(row.generated for row in expand(run, iteration=1))
+    proposed = sum(row.generated for row in table(run))
+    manifest = run.manifest("expansions", 1) or {}
+    assert tried and proposed and manifest["generated"] == tried + proposed + 1000
+    assert manifest["proposer_tokens"] == 7
+    assert spent(run, 2).generated >= tried + proposed + 1000
+
+
 def test_a_killed_expansion_asks_nothing_twice_and_ends_alike(
     tmp_path: Path, asked: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,6 +18,7 @@ from looptool_kit.stages.expand import find_expander, slots
 from looptool_kit.stages.expand.slots import children
 from looptool_kit.text.recognise import recognise
 from looptool_kit.world import generate
+from looptool_kit.world.execute import problem
 
 TODAY = Message(role="system", content="Today is Monday, 2026-11-23.")
 
@@ -85,6 +86,27 @@ def test_names_come_from_the_dataset_and_articles_follow() -> None:
         "Find a Greek restaurant.",
     }
     assert four(s, Samples([s])) == []
+
+
+def test_a_choice_of_two_words_is_said_with_a_space() -> None:
+    """Not "the living_room speaker"; a text that is no choice is said to the letter."""
+    s = seed(
+        "Use the bedroom speaker.", {"speaker": {**S, "enum": ["bedroom", "living_room"]}}, speaker="bedroom"
+    )
+    assert {(c.request, c.label.calls[0].arguments["speaker"]) for c in four(s)} == {
+        ("Use the living room speaker.", "living_room")
+    }
+    pool = Samples([seed("Ask john_b.", {"user": S}, user="john_b")])
+    named = seed("Ask anna.", {"user": S}, user="anna")
+    assert {c.request for c in four(named, pool)} == {"Ask john_b."}
+
+
+def test_what_the_worlds_tools_would_refuse_is_no_child() -> None:
+    """The schema has no limit for bags, and the tool has."""
+    rows = generate(400, seed="bags", domains=("flights",), kinds=("single", "choice"))
+    seeds = [s for s in rows if s.label.calls and "checked_bags" in s.label.calls[0].arguments]
+    made = [c for s in seeds for c in four(s, rows)]
+    assert len(made) > 40 and not [c for s in made for c in s.label.calls if problem(c)]
 
 
 def test_a_value_in_two_roles_is_left_alone() -> None:

@@ -137,6 +137,61 @@ def test_an_update_says_what_is_to_be_changed() -> None:
     assert rows and all(len(c.arguments) > 1 for s in rows for c in s.label.calls)
 
 
+SESSION = {"type": "string", "description": "ID of the tutoring session."}
+REPLACED = [
+    tool(
+        "changeSessionSubject", "Change the subject of a tutoring session.", id=SESSION, subject="The subject"
+    ),
+    tool(
+        "changeSessionDate",
+        "Change the date of a tutoring session, given its ID and date.",
+        id=SESSION,
+        date="Format YYYY-MM-DD",
+    ),
+    tool(
+        "changeDisputeAmount",
+        "Change the amount of a meter dispute",
+        id={"type": "string", "description": "ID of the meter dispute"},
+        amount={"type": "number"},
+    ),
+]
+
+
+def test_an_id_is_of_what_its_description_says_and_a_new_value_is_what_it_becomes() -> None:
+    """Not "the subject "Safety debrief" of a tutoring session with subject ID SUB-52537"."""
+    rows = drawn(REPLACED, 60, kinds=["single"])
+    assert {c.name for s in rows for c in s.label.calls} == {t.name for t in REPLACED}
+    named = 0
+    for sample in rows:
+        (call,) = sample.label.calls
+        of = "meter dispute" if call.name == "changeDisputeAmount" else "tutoring session"
+        named += bool(re.search(rf"{of}(?: id:)? {call.arguments['id']}", sample.request, re.IGNORECASE))
+        assert not re.search(r"(?:subject|amount|date) ID|on (?:the )?\d", sample.request), sample.request
+        value = call.arguments.get("subject") or call.arguments.get("amount")
+        assert not value or not re.search(rf"(?:subject|edit|change|update) \W?{value}", sample.request)
+    assert named >= 0.85 * len(rows), "all but those with a typo"
+
+
+def test_show_steps_or_not_is_said_as_one_of_the_two() -> None:
+    flag = {"type": "boolean", "description": "Show steps or not. Optional, false if left out."}
+    rows = drawn([tool("calc_root", "Calculate the root.", 1, number={"type": "number"}, showSteps=flag)], 30)
+    said = [s.request for s in rows if any("showSteps" in c.arguments for c in s.label.calls)]
+    assert said and not [r for r in said if "or not" in r]
+    assert sum("show steps" in r for r in said) >= 0.85 * len(said), "all but those with a typo"
+
+
+def test_a_range_has_a_minimum_and_an_alert_expires() -> None:
+    """Not "range: 16 minutes and max 23", nor "set a price alert on 10 October"."""
+    ends = {"type": "object", "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}}}
+    expires = {"type": "string", "format": "date"}
+    alert = tool("priceAlert", "Set a price alert", 1, ticker="Ticker", expires=expires)
+    rows = drawn([tool("refresh_buffer", "Refresh a buffer", 1, range=ends), alert], 60, kinds=["single"])
+    bounded = [s.request for s in rows if any("min" in c.arguments.get("range", ()) for c in s.label.calls)]
+    dated = [s.request for s in rows if any("expires" in c.arguments for c in s.label.calls)]
+    assert len(bounded) > 5 and not [r for r in bounded if "minute" in r]
+    assert len(dated) > 5 and sum("expir" in r for r in dated) >= len(dated) - 2, "but for typos"
+
+
 # --------------------------------------------------------------------- one right tool
 
 

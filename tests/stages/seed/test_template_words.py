@@ -37,7 +37,7 @@ def chosen(*values: str) -> dict[str, Any]:
 
 KINDS: dict[str, tuple[Tool, str, str]] = {
     "a thing that changes has an article": (
-        tool("deleteRecord", "Remove patient record", "record", record=TEXT | {"description": "The record"}),
+        tool("deleteRecord", "Remove patient record", "record_id", record_id=TEXT),
         r"(?:remove|delete|get rid of) (?:the )?(?:patient )?record",
         r"(?:remove|delete) patient record with",
     ),
@@ -53,8 +53,8 @@ KINDS: dict[str, tuple[Tool, str, str]] = {
     ),
     "at most four, not an ads of four": (
         tool("set_break", "Configure an ad slot.", "max_ads", max_ads={"type": "integer", "maximum": 4}),
-        r"at most \w+ ads",
-        r"an? ads|maximum ads",
+        r"maximum ads: [0-4]",
+        r"an? ads|maximum of",
     ),
     "a link is not left alone": (
         tool(

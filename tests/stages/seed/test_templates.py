@@ -208,6 +208,8 @@ def test_any_schema_gives_samples_that_pass_the_rules(properties: dict[str, Any]
         description="Book a thing.",
         parameters={"type": "object", "properties": properties, "required": required},
     )
+    if not usable([tool])[0]:
+        return  # nothing tells what a person says for one of its parameters
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         rows = generate(

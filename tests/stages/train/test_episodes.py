@@ -21,6 +21,7 @@ from looptool_kit.policy.engines.prompts import encode_prompt, encode_turn, end_
 from looptool_kit.stages.train import grpo  # noqa: E402
 from looptool_kit.stages.train.episodes import episode_of, known_tools, play  # noqa: E402
 from looptool_kit.stages.train.stage import _can_do, recipe  # noqa: E402
+from looptool_kit.stages.train.turns import advantages, by_token  # noqa: E402
 from looptool_kit.world.procedural import Procedural, environment, sample_of  # noqa: E402
 
 ON = EpisodeSettings(prompts=True)
@@ -139,7 +140,11 @@ SETTINGS = GrpoSettings(steps=2, prompts=2, group=2, max_new_tokens=120, learnin
 
 
 def trained(
-    loader: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, lr: float = 1e-3
+    loader: Any,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    lr: float = 1e-3,
+    on: EpisodeSettings = ON,
 ) -> tuple[Any, list[Any]]:
     real, seen = grpo.shared_prefix_trainer(), list[dict[str, Any]]()
 
@@ -155,7 +160,7 @@ def trained(
     settings = SETTINGS.model_copy(update={"learning_rate": lr})
     lora = LoraSettings(rank=4, alpha=8)
     facts = grpo.train(
-        loader, lambda *_: writer, None, samples, settings, lora, folder, seed=0, episodes=ON, known=known
+        loader, lambda *_: writer, None, samples, settings, lora, folder, seed=0, episodes=on, known=known
     )
     return facts, seen
 
@@ -175,6 +180,53 @@ def test_grpo_trains_on_episodes(tiny_loader: Any, tmp_path: Path, monkeypatch: 
     # Tokens that were generated: the policy's own, none of the tools'.
     own = sum(int(x["tool_mask"].mul(x["completion_mask"]).sum()) for x in seen)
     assert facts["generated"] == own
+
+
+def test_two_dialogues_that_part_at_their_second_turn_by_hand() -> None:
+    """The first call of a dialogue that fails later is not punished for it."""
+    right, wrong = advantages([[0.5, 0.5], [0.5, 0.0]])  # the deviation of .5 .5 .5 0 is .25
+    assert right == pytest.approx([0, 0.9996], abs=1e-4) and wrong == pytest.approx([0, -0.9996], abs=1e-4)
+    # All at once, one after the other, and an answer that ended it: .4183 is the deviation of 1 0 .5 .5 0.
+    at_once, after, ended = advantages([[1.0, 0.0], [0.5, 0.5], [0.0]])
+    assert at_once == pytest.approx([1.1950, -0.5975], abs=1e-3)
+    assert after == pytest.approx([0, 0.5975], abs=1e-3) and ended == pytest.approx([-1.1950], abs=1e-3)
+    assert advantages([[0.0], [0.0]]) == [[0.0], [0.0]]
+    # Dialogues of one turn each: what GRPO does with their rewards.
+    rewards = torch.tensor([1.0, 0.0, 0.25])
+    assert [a for (a,) in advantages([[r] for r in rewards.tolist()])] == pytest.approx(
+        ((rewards - rewards.mean()) / (rewards.std() + 1e-4)).tolist()
+    )
+
+
+def test_each_token_has_the_advantage_of_its_turn() -> None:
+    mask = torch.tensor([[1, 1, 0, 0, 1, 0], [1, 0, 0, 1, 1, 1], [1, 1, 1, 0, 0, 0], [1, 1, 0, 0, 0, 0]])
+    whole = torch.tensor([9.0, 9.0, 2.0, -2.0])
+    found = by_token(whole, mask, [[0.5, 0.5], [0.5, 0.0], None, None], 2)
+    assert found[0].tolist() == pytest.approx([0, 0, 0, 0, 0.9996, 0], abs=1e-4)
+    assert found[1].tolist() == pytest.approx([0, 0, 0, -0.9996, -0.9996, -0.9996], abs=1e-4)
+    assert found[2:].tolist() == [[2, 2, 2, 0, 0, 0], [-2, -2, 0, 0, 0, 0]], "no episodes"
+
+
+def test_grpo_pays_each_turn_for_its_progress(
+    tiny_loader: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("trl")
+    on = EpisodeSettings(prompts=True, progress=True, credit="turn")
+    _, seen = trained(tiny_loader, tmp_path, monkeypatch, on=on)
+    first = Rollouts.read(tmp_path / "rollouts" / "step-0001.parquet")
+    assert [r.reward for r in first] == [1.0, 0.0] * 2
+    given, own = seen[0]["advantages"], seen[0]["tool_mask"] * seen[0]["completion_mask"]
+    assert given.shape == own.shape and not given[own == 0].any()
+    for row in given:
+        # The plan's turns are better than a reply in their place; the reply after them brings nothing.
+        assert len(set(row[row != 0].sign().tolist())) == 1
+    assert sorted((row.max() > 0).item() for row in given) == [False, False, True, True]
+    last = [row[mask.nonzero()[-1]].item() for row, mask in zip(given, own, strict=True) if row.max() > 0]
+    assert last == [0.0, 0.0]
+    history = [json.loads(line) for line in (tmp_path / "history.jsonl").read_text().splitlines()]
+    assert all(row["grad_norm"] > 0 for row in history)
+    with pytest.raises(ValueError, match=r"set episodes\.progress = true"):
+        EpisodeSettings(prompts=True, credit="turn")
 
 
 def test_settings_that_do_not_go_with_episodes_are_named() -> None:

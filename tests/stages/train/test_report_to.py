@@ -82,6 +82,34 @@ def test_tensorboard_gets_what_the_history_gets(tiny_loader, tmp_path: Path, to)
     assert len(losses) == 2 and [e.value for e in found] == pytest.approx(losses)
 
 
+def test_trackio_gets_what_the_history_gets_and_nothing_leaves_this_machine(
+    tiny_loader, tmp_path: Path, to, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKIO_DIR", str(tmp_path / "trackio"))  # read when it is imported
+    monkeypatch.delenv("TRACKIO_SPACE_ID", raising=False)
+    trackio = pytest.importorskip("trackio")
+    to("trackio")
+    sft.train(
+        tiny_loader,
+        None,
+        world.generate(8, seed=3),
+        SftSettings(epochs=1, batch=4, micro_batch=2),
+        LoraSettings(rank=4, alpha=8),
+        tmp_path / "mine" / "iterations" / "01" / "policy" / "sft",
+        seed=0,
+    )
+    [run] = trackio.Api().runs("looptool")
+    logs = trackio.SQLiteStorage.get_logs("looptool", run.name)
+    found = [row for row in logs if "train/loss" in row]
+    assert (
+        tmp_path / "trackio" / "looptool.db"
+    ).exists() and trackio.context_vars.current_space_id.get() is None
+    history = tmp_path / "mine" / "iterations" / "01" / "policy" / "sft" / "history.jsonl"
+    losses = [row["loss"] for row in map(json.loads, history.read_text().splitlines()) if "loss" in row]
+    assert run.name == "mine/iterations/01/policy/sft" and len(losses) == 2
+    assert [row["train/loss"] for row in found] == pytest.approx(losses)
+
+
 def test_nothing_of_it_is_imported_otherwise() -> None:
     code = (
         "import sys; from looptool_kit.stages.train import sft, grpo, recipe; from trl import SFTTrainer;"

@@ -343,3 +343,61 @@ def test_a_question_stands_where_the_value_is_not_introduced_as_what_it_asks_for
     call = ToolCall(name="search_lyrics", arguments={"lyrics": "The Quiet Foxes", "max_year": 1995})
     sample = Sample(tools=(LYRICS,), messages=(Message(role="user", content=request_),), label=QUESTION)
     assert judge_one(sample, Answer(calls=(call,))).verdict in verdict
+
+
+def test_a_call_that_was_made_loses_against_the_next_step() -> None:
+    """In three loops this was a third of the wrong labels that the judge left or kept."""
+    tools = (
+        tool("create_playlist", "Create a playlist.", "title", title={"type": "string"}),
+        tool(
+            "add_song",
+            "Add a song.",
+            "playlist",
+            "song",
+            playlist={"type": "string"},
+            song={"type": "string"},
+        ),
+    )
+    made = ToolCall(name="create_playlist", arguments={"title": "Golden Hits"})
+    turns = (
+        Message(role="user", content='Create the playlist "Golden Hits", then put "The Wild River" into it.'),
+        Message(role="assistant", tool_calls=(made,)),
+        Message(role="tool", content=json.dumps({"playlist": "PL-34179"})),
+    )
+    nxt = ToolCall(name="add_song", arguments={"playlist": "PL-34179", "song": "The Wild River"})
+    for label, prediction, verdict in ((made, nxt, "LABEL_WRONG"), (nxt, made, "PRED_WRONG")):
+        case = Sample(tools=tools, messages=turns, label=Label(calls=(label,)))
+        found = judge_one(case, Answer(calls=(prediction,)))
+        assert found.verdict == verdict and found.confidence >= 0.95, found
+
+
+def test_a_question_for_what_is_missing_tells_more_than_any_question() -> None:
+    lights = tool(
+        "set_lights", "Set lights.", "room", "level", room={"type": "string"}, level={"type": "integer"}
+    )
+    label = Label(calls=(ToolCall(name="set_lights", arguments={"room": "attic", "level": 40}),))
+    case = Sample(
+        tools=(lights,), messages=(Message(role="user", content="Set the lights to 40"),), label=label
+    )
+    pointed = judge_one(case, Answer(text="In which room?"))
+    assert pointed.verdict == "LABEL_WRONG" and pointed.confidence >= 0.95
+    vague = judge_one(case, Answer(text="Could you tell me more about what you need?"))
+    assert vague.confidence < 0.95 and vague.for_prediction is not None
+    assert pointed.for_prediction is not None and vague.for_prediction < pointed.for_prediction
+
+
+@pytest.mark.parametrize("cut", ["is ORD-17918", "Pacifica on April"])
+def test_words_cut_out_beside_a_value_lose(cut: str) -> None:
+    whole, request = ("ORD-17918", "My order is ORD-17918.") if "ORD" in cut else (
+        "Pacifica", "The forecast for Pacifica on April 11th, 2023, please."
+    )  # fmt: skip
+    more = {} if "ORD" in cut else {"date": "2023-04-11"}
+    look = tool("look_up", "Look it up.", "what", what={"type": "string"}, date={"type": "string"})
+
+    def call(value: str) -> ToolCall:
+        return ToolCall(name="look_up", arguments={"what": value, **more})
+
+    case = Sample(
+        tools=(look,), messages=(Message(role="user", content=request),), label=Label(calls=(call(whole),))
+    )
+    assert judge_one(case, Answer(calls=(call(cut),))).verdict == "PRED_WRONG"

@@ -20,6 +20,7 @@ SETTINGS = (
     "search.file", "search.records", "search.hops", "search.top", "search.patterns", "search.variants",
     "search.same", "search.words",
 )  # fmt: skip
+MADE_UP = True
 
 
 def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:

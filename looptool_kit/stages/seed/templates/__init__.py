@@ -18,23 +18,15 @@ from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed._band import Knobs, Sieve, turned
-from looptool_kit.stages.seed._draw import (
-    BLOCK,
-    DEVELOPMENT_SEED,
-    HELD_OUT_SEED,
-    Reject,
-    Seeded,
-    stream,
-    truths,
-)
+from looptool_kit.stages.seed._draw import BLOCK, Reject, Seeded, development_seed, held_out_seed, pool_of
 from looptool_kit.stages.seed.templates.generate import SPLITS, WEIGHTS, generate, held_tools, usable
 from looptool_kit.stages.seed.templates.paraphrase import paraphrased
 from looptool_kit.stages.seed.templates.room import Fits, room_of
 from looptool_kit.stages.seed.templates.trial import trial
 from looptool_kit.tools.own_tools import tools_of
-from looptool_kit.world.noise import plant_noise
 
 SETTINGS = ("seeds.noise", "seeds.paraphrase")
+MADE_UP = True
 __all__ = ["SETTINGS", "SPLITS", "WEIGHTS", "draw", "generate", "held_tools", "usable"]
 
 
@@ -51,13 +43,12 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     drawn = list(first_drawn)  # in the templates' words, whatever a model makes of them
     held_out = Samples()
     for split in HELD_OUT_SPLITS:
-        seed, before = HELD_OUT_SEED + settings.seed, [*drawn, *clean, *held_out]
+        seed, before = held_out_seed(run), [*drawn, *clean, *held_out]
         held_out += generate(tools, wanted.held_out, seed=seed, split=split, avoid=before, fits=fits)
-    first, truth = plant_noise(clean, wanted.noise, seed=settings.seed)
     avoid = [*drawn, *clean, *held_out]
     like = Samples()
     if settings.development:
-        seed = DEVELOPMENT_SEED + settings.seed
+        seed = development_seed(run)
         like = generate(tools, settings.development, seed=seed, avoid=avoid, fits=fits)
 
     def block(number: int, before: list[Sample]) -> Samples:
@@ -66,18 +57,17 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
             name = f"{settings.seed}/fresh/{number}"
             new = _within(sieve, tools, BLOCK, name, fits, [*avoid, *like, *drawn, *before], fewer=True)
         drawn.extend(new)
-        wanted_now = max(0, count - len(first) - len(before))  # what nobody will read is not paid for
+        wanted_now = max(0, count - len(clean) - len(before))  # what nobody will read is not paid for
         return Samples([*paraphrased(new[:wanted_now], run, reject), *new[wanted_now:]])
 
-    fresh, more = stream(block, [*avoid, *like], count - len(first), run)
-    if len(first) + len(fresh) < count:
+    pool, truth = pool_of(run, clean, [*drawn, *held_out, *like], block, count)
+    if len(pool) < count:
         warnings.warn(
-            f"templates made a pool of {len(first) + len(fresh)} of {count} different samples from"
-            f" {len(tools)} tools",
+            f"templates made a pool of {len(pool)} of {count} different samples from {len(tools)} tools",
             stacklevel=2,
         )
-    _name_the_rest(tools, [*clean, *fresh, *held_out], fits, reject)
-    return Samples([*first, *fresh]), held_out, like, truths(truth | more)
+    _name_the_rest(tools, [*clean, *pool[len(clean) :], *held_out], fits, reject)
+    return pool, held_out, like, truth
 
 
 def _name_the_rest(tools: Sequence[Tool], samples: Sequence[Sample], fits: Fits, reject: Reject) -> None:

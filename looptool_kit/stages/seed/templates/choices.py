@@ -29,7 +29,10 @@ def said(value: Any) -> str:
 _DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name) if w}
 
 
-def choice(values: list[Any], name: str) -> Type:
+_SHORT_NAMES = {w[:3].lower(): w for w in (*calendar.day_name, *calendar.month_name) if w}
+
+
+def choice(values: list[Any], name: str, description: str = "") -> Type:
     """One of some values."""
     if not values:
         raise Unusable(f"{name} has no value to choose")
@@ -39,12 +42,21 @@ def choice(values: list[Any], name: str) -> Type:
         else said(values[0])
     )
     noun = words_of(name)
-    unit = unit_of(noun, "")
+    unit = unit_of(noun, description)
+    bare = description.strip(". ").lower()
+    if not unit and bare in lex.UNITS and all(map(is_number, values)):
+        unit = lex.UNITS[bare]  # described as "minutes" alone
+
+    short = {str(v).lower() for v in values} <= _SHORT_NAMES.keys()
 
     def say(v: Any, _: date) -> list[Surface]:
+        if short:  # "mar"
+            return [Surface(_SHORT_NAMES[str(v).lower()])]
         if str(v).lower() in _DAYS_AND_MONTHS:
             return [Surface(str(v).capitalize())]
-        return [Surface(f"{said(v)} {unit}" if is_number(v) and unit in lex.UNCOUNTED else said(v))]
+        if is_number(v) and unit:
+            return [Surface(f"{said(v)} {unit if unit in lex.UNCOUNTED or v == 1 else unit + 's'}")]
+        return [Surface(said(v))]
 
     return Type(
         f"one of {listed}",
@@ -76,13 +88,14 @@ _PLAIN = frozenset(["include", "exclude", "allow", "ignore", "keep", "only", "re
 def boolean(name: str, description: str) -> Type:
     """True or false, said in clauses that the description gives."""
     yes, no = boolean_clauses(name, description)
+    plain = {True: [Surface("yes")], False: [Surface("no")]}
     return Type(
         "boolean",
         "yes or no",
         {"type": "boolean"},
         lambda r, _: r.random() < 0.6,
         lambda v: isinstance(v, bool),
-        lambda v, _: [Surface("", w) for w in (yes if v else no)],
+        lambda v, _: [*(Surface("", w) for w in (yes if v else no)), *plain[v]],
         splits=False,
         clauses=("{@}",),
     )
@@ -91,7 +104,8 @@ def boolean(name: str, description: str) -> Type:
 def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Clauses for true and for false.
 
-    As in "and notify the guests", "and do not notify the guests".
+    As in "and notify the guests", "and do not notify the guests". None where neither description nor name
+    gives any that surely read well; then it is said as a detail: "rollover: yes".
     """
     noun = re.sub(r"^(is|has|should|do|does|flag|enable|use|are) |( flag| enabled)$", "", words_of(name))
     forms = lex.verb_forms()
@@ -106,6 +120,7 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
         .split(",")[0]
         .strip()
     )
+    clause = re.sub(r" or not$", "", clause)  # "Show steps or not": what is wanted is one of the two
     clause = re.split(r" (?:until|unless|when|(?<!even )if|because|so that|instead) ", clause)[0]
     if clause[:1].isupper() and clause[1:2].islower() and not lead:
         clause = clause[0].lower() + clause[1:]  # "Only works on display"
@@ -119,12 +134,15 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
             return (f"but {clause}",), (f"and not {clause}",)
         if first in _PLAIN or forms.get(first) == first:
             rest = clause[len(first) :]
+            if re.search(r"\b(?:all|every|any|each)\b", rest):  # "do not notify all members" says two things
+                return (f"and {first}{rest}",), ()
             return (f"and {first}{rest}", f"and please {first}{rest}"), (
                 f"and do not {first}{rest}",
                 f"and don't {first}{rest}",
             )
         match = re.match(
-            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|can be|should be|must be|has|have)\b(.+)",
+            r"((?:[\w'-]+ ){0,4}[\w'-]+?) (is|are|was|were|can be|should be|must be|must|should|has"
+            r"|have)\b(.+)",
             clause,
             re.IGNORECASE,
         )
@@ -134,8 +152,15 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
                 return (f"with{rest}",), (f"without{rest}",)
             subject = re.sub(r"^(an?|this) ", "the ", subject)
             if link in ("is", "are") and not re.match(r"(?:the|all|these)\b", subject):
+                if " " in subject or subject.endswith("ing"):
+                    return _by_name(noun)
                 return (f"with {subject}{rest}",), (f"with {subject} not{rest}",)
-            negative = {"has": "does not have", "have": "do not have"}.get(
+            negative = {
+                "has": "does not have",
+                "have": "do not have",
+                "must": "does not have to",
+                "should": "need not",
+            }.get(  # fmt: skip
                 link, re.sub(r"^(\w+)", r"\1 not", link)
             )
             return (f", and {subject} {link}{rest}",), (f", and {subject} {negative}{rest}",)
@@ -144,24 +169,13 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
 
 def _by_name(noun: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Clauses that the name alone gives."""
-    forms = lex.verb_forms()
     if only := re.fullmatch(r"only (\w+)|(\w+) only", noun):
         kind = only[1] or only[2]
-        return (f"but only {kind} ones",), (f"and not only {kind} ones",)
+        return (f"(only {kind} ones)",), (f"(not only {kind} ones)",)
     head, _, tail = noun.partition(" ")
-    if head in ("include", "with", "return", "show") and tail:
+    if head in ("include", "with") and tail:
         return (f"including {tail}", f"with {tail}"), (f"without {tail}", f"not including {tail}")
-    if head in forms and tail:
-        if (
-            head in ("alert", "inform", "notify", "remind", "tell")
-            and " " not in tail
-            and not tail.endswith("s")
-        ):
-            tail = f"the {tail}"
-        return (f"and {forms[head]} {tail}",), (
-            f"and do not {forms[head]} {tail}",
-            f"and don't {forms[head]} {tail}",
-        )
-    if re.fullmatch(r"(?:\w+[^e]ed|\w+(?:able|ible)|active|explicit|private|public|urgent)", noun):
-        return (f"marked as {noun}",), (f"not marked as {noun}",)
-    return (f"with {noun} turned on", f"with {noun} on"), (f"with {noun} turned off", f"with {noun} off")
+    if head in ("alert", "inform", "notify", "remind", "tell") and tail:
+        tail = tail if " " in tail or tail.endswith("s") else f"the {tail}"
+        return (f"and {head} {tail}",), (f"and do not {head} {tail}", f"and don't {head} {tail}")
+    return (), ()

@@ -10,8 +10,8 @@ from functools import lru_cache
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.clauses import plural
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
+from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.text.words import STOP, stem
 
 _EMPTY = lex.word_set("""
@@ -35,6 +35,8 @@ _SAID_AS = {
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name)
+    if told and not told[2] and words_of(name).split()[-1] in _NOUNS_TOO and named and named[0] in _NOUNS_TOO:
+        named = None  # "overdue_report", told as "Overdue items"
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
     route = re.match(r"([A-Z]+) /", description)
@@ -82,16 +84,44 @@ def subject_of(tool: Tool) -> frozenset[str]:
     return frozenset(stem(w) for w in words if len(w) > 2 and stem(w) not in STOP | _EMPTY and w != verb)
 
 
-def owner_of(tool: Tool) -> str:
-    """What a tool acts on, from its name: "delete_task" -> "task"."""
+_ID_OF = re.compile(
+    r"(?:the )?(?:unique )?(?:id|identifier) (?:of|for) (?:the|an?) ((?:[\w-]+ ){0,2}[\w-]+?)"
+    r"(?= (?:to|that|which|whose|you|in|on|from)\b|[.,;:(]|$)",
+    re.IGNORECASE,
+)
+
+
+def owner_of(tool: Tool, description: str = "") -> str:
+    """What a tool acts on, from its name: "delete_task" -> "task".
+
+    With a parameter's description, what that is an ID of: "ID of the session" -> "session".
+    """
+    if named := _ID_OF.match(description):
+        return named[1].lower()
     words = words_of(tool.name).split()
     forms = lex.verb_forms()
-    first = next((i for i, w in enumerate(words) if w in forms), None)
+    own = headline(tool)[0].split()[0]
+    first = next((i for i, w in enumerate(words) if forms.get(w, w) == own), None)
+    if first is None:
+        first = next((i for i, w in enumerate(words) if w in forms), None)
     rest = [w for i, w in enumerate(words) if i != first]
     for cut in ("by", "for", "from", "with", "in", "to", "of"):
         if cut in rest[1:]:
             rest = rest[: rest.index(cut)]
-    return stem(rest[-1]) if rest else ""
+    owner = stem(rest[-1]) if rest else ""
+    told = headline(tool)[1]
+    if headline(tool)[0] in ("add", "attach", "append") and (to := re.search(r" to an? ([a-z]+)$", told)):
+        return stem(to[1])  # what something is added to has the ID
+    if of := re.search(r"^(?:the|an?) [\w ]+ of an? ([a-z]+)\b(?! of)", told):
+        return stem(of[1])  # "the delay of a sailing"
+    if not owner or owner not in {stem(w) for w in re.findall(r"[^\W_]+", told.lower())}:
+        # "changeQuota" of "the observing time of a user": whose it is
+        whose = re.search(
+            r"(?:^| of | for )(?:an?|the) ([a-z]+)(?='s | (?:and|to|in|on|from|at|for|by|with|into)\b|$)",
+            told,
+        )
+        return stem(whose[1]) if whose else owner
+    return owner
 
 
 _DETERMINED = re.compile(
@@ -138,7 +168,9 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     if not first:
         return None
     head, _, rest = first.partition(" ")
-    if head.lower().endswith("ly") and rest:  # "Permanently delete a card"
+    if (
+        head.lower().endswith("ly") and rest and head.lower() not in lex.verb_forms()
+    ):  # "Permanently delete a card"
         head, _, rest = rest.partition(" ")
     rest = rest.strip()
     forms = lex.verb_forms()
@@ -243,7 +275,7 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
     r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
-    r"\w+(?: \w+)?(?: (?:in|on|at|for) (?:an?|the) \w+)?(?:$|,))"
+    r"[^,]{1,40}(?:$|,))"
     r"| or (?:for|in|of|from|on|at) "
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
@@ -293,9 +325,8 @@ def without_loose_end(text: str) -> str:
     return text
 
 
-def _is_gerund(word: str) -> bool:
-    """ "opening" in "opening_hours": no verb of a name."""
-    return word.endswith("ing") and lex.verb_forms()[word] != word
+_NOUNS_TOO = lex.word_set("estimate forecast plan quote report review scan stats summary")
+"""At the end of a name these are what one gets."""
 
 
 def from_name(name: str) -> tuple[str, str] | None:
@@ -305,9 +336,11 @@ def from_name(name: str) -> tuple[str, str] | None:
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
-    at = next((i for i, w in enumerate(words) if w in forms and not _is_gerund(w)), None)
+    at = next((i for i, w in enumerate(words) if forms.get(w) == w), None)  # "replies_create" creates
     if at is None:
         return None
+    if at and at == len(words) - 1 and words[at] in _NOUNS_TOO:  # "overdue_report"
+        return "get", f"the {acronyms(' '.join(words))}"
     verb, rest = _SAID_AS.get(forms[words[at]], forms[words[at]]), words[at + 1 :]
     if rest[:1] in (["or"], ["and"]) and len(rest) > 1 and rest[1] in forms:  # "create_or_join_room"
         verb, rest = f"{verb} {rest[0]} {forms[rest[1]]}", rest[2:]
@@ -335,7 +368,12 @@ _THE = lex.word_set("""
 
 
 def _with_article(verb: str, noun: str) -> str:
+    first = noun.split()[0]
+    if noun.endswith(("ed", "en")) and plural(first):  # "hours worked"
+        return noun
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):
+        return noun
+    if verb in _ONE | {"send", "move"} and noun.split()[0] in _MASS:
         return noun
     if verb in _ONE and noun.split()[-1] not in _MASS:
         return f"a{'n' if noun[0] in 'aeiou' or noun == 'sms' else ''} {noun}"

@@ -26,6 +26,7 @@ _EMPTY_PART = lex.word_set("""
 
 def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
     """The text without phrases about parameters, which clauses will say."""
+    every, params = params, [p for p in params if not p.also]  # details are said with their names
     about = {w for p in params for w in stems(p.name) if w not in STOP | {"id", "name"}}
     # What a description speaks of is the parameter's where the text names nothing of its own: "for a city".
     told = {w for p in params for w in stems(p.description) if w not in STOP}
@@ -37,10 +38,10 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
     kept: list[str] = []
     for at, part in enumerate(re.split(rf"\s+(?={PREPOSITION}\b)", text)):
         words = [w for w in stems(re.sub(r"\{[^}]*\}", "", part)) if w not in STOP and w not in _EMPTY_PART]
-        vague = (
+        vague = bool(re.match(rf"{PREPOSITION} (?:one or more|multiple|several) ", part)) or (
             bool(re.search(rf"\b{VAGUE}\b", part))
             or (at and not words)
-            or (words == ["name"] and any("name" in p.name for p in params))
+            or (words == ["name"] and any("name" in p.name for p in every))
         )
         spoken_of = (
             any(w in about or any(alike(w, a) for a in about) for w in words)
@@ -48,6 +49,9 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
             or part.startswith("between two")
         )
         spoken_of |= bool(re.match(rf"{PREPOSITION} (?:an?|one|another) \w+$", part)) and set(words) <= told
+        if re.match(r"(?:with|by|using|as) ", part) and at:
+            named = {w for p in every for w in stems(p.name)} - STOP
+            spoken_of |= bool(named & set(words))
         # "A list of lamps", "the record of a pet": without its "of ..." nobody knows what is meant.
         whose = part.startswith("of ") and bool(kept) and not set(words) <= about
         # "Put a recipe on the week's plan": without its place it says nothing.
@@ -55,14 +59,17 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
         placed |= verb == "mark" and part.startswith("as ")  # "mark a record as sold"
         if at == 0 or "{" in part or whose or placed or part in _AFTER_VERBS or not (vague or spoken_of):
             kept.append(part)
-        elif len(kept) > 1 and re.match(r"with an? \w+$", kept[-1]) and part.startswith(("to ", "of ")):
+        elif len(kept) > 1 and _HOLDS.match(kept[-1]) and part.startswith(("to ", "of ")):
             kept.pop()  # "with a link" of "with a link to the studio"
-    joined = re.sub(rf"\b(?:{VAGUE}) ", "", " ".join(kept).strip())
+    joined = re.sub(rf"\b(?:{VAGUE}|one or (?:more|several)|a or several) ", "", " ".join(kept).strip())
     if (last := joined.rsplit(" ", 1)[-1]) in _AFTER_VERBS and text.endswith(f" {last}"):
         return _articles(joined)  # "turn a light on"
     return _articles(without_loose_end(re.sub(rf"\s+(?:{PREPOSITION}|and|or|an?|the)$", "", joined)))
 
 
+_HOLDS = re.compile(
+    r"with an? \w+$|(?:for|in|over|within|during) an? (?:range|period|set|list|number|span|series|pair)$"
+)
 _PLACING = ("put", "place", "lay", "hang", "pin")
 _AFTER_VERBS = ("on", "off", "in", "out", "up", "down")
 

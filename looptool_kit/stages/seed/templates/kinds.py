@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date, timedelta
 from random import Random
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
 from looptool_kit.world.moments import DATE, DATETIME, TIME
-from looptool_kit.world.pools import COMPANIES, FILE_STEMS, TOPICS, one
+from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, NOUNS, TOPICS, one
 from looptool_kit.world.pools import words as listed
+
+
+def gone_by(t: Type) -> Type:
+    """Turn a day to come into one of the last months."""
+    return replace(t, draw=lambda r, today: t.draw(r, today - timedelta(days=r.randint(80, 150))))
+
+
+PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
+"""A day of the last eight years."""
 
 
 def with_seconds(t: Type) -> Type:
@@ -117,9 +127,9 @@ REASON = pool(
     "reason",
     "a reason",
     listed(
-        "no longer needed|requested by the owner|repeated complaints|created by mistake|duplicate entry"
-        "|plans changed|out of date|agreed by phone|spam|wrong data|end of the season|broken rules"
-        "|asked for by the customer|schedule conflict|low demand|double booking"
+        "plans changed|no longer needed|requested by the manager|agreed by phone|for the time being"
+        "|as a precaution|made by mistake|new instructions|as discussed|for safety reasons|lack of time"
+        "|to save money|a change of plan|following a complaint|last-minute change|asked for by Maria"
     ),
     say=quoted,
 )
@@ -160,6 +170,105 @@ IBAN = text(
     "number of a bank account",
     lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
 )
+SCENE = text(
+    "scene",
+    "what a picture shows",
+    lambda r: (
+        r.choice(
+            ("A red bicycle", "Two people", "A small dog", "A wooden table", "An old boat", "A white van")
+        )
+        + r.choice(
+            (" near a wall", " by a river", " in a garden", " under a tree", " at a market", " on a beach")
+        )
+    ),
+    say=quoted,
+)
+MONTH = text(
+    "month",
+    "a month of a year",
+    lambda r: f"{r.randint(2023, 2025)}-{r.randint(1, 12):02d}",
+    question="Which month?",
+    words=("month",),
+)
+DEPARTMENT = pool(
+    "department",
+    "part of a company",
+    listed(
+        "sales|marketing|finance|support|legal|logistics|purchasing|production|research|design|training|security"
+        "|facilities|quality|communications|payroll"
+    ),
+)
+STREET = text(
+    "street", "a street without a number", lambda r: str(wt.ADDRESS.draw(r, date.min)).split(" ", 1)[1]
+)
+SMALL_NUMBER = text("number", "number of a place", lambda r: str(r.randint(1, 180)), splits=False)
+FLIGHT = text(
+    "flight",
+    "number of a flight",
+    lambda r: f"{r.choice(('LH', 'KL', 'AF', 'IB', 'SK'))}{r.randint(100, 2999)}",
+)
+ROOM_NUMBER = text(
+    "room number", "a room of a building", lambda r: f"{r.choice('ABCDE')}{r.randint(101, 420)}"
+)
+ELAPSED = text(
+    "elapsed time",
+    "how long it took",
+    lambda r: f"{r.randint(0, 4):02d}:{r.randint(10, 59)}:{r.randint(10, 59)}",
+)
+INITIALS = text(
+    "initials",
+    "first letters of a name",
+    lambda r: r.choice("ABCDEFGHJKLM") + r.choice("NOPRSTW"),
+    splits=False,
+)
+DETAILS = text(
+    "details",
+    "what a thing is about",
+    lambda r: (
+        r.choice(("Requested by ", "Prepared for ", "Suggested by ", "Meant for ", "Discussed with "))
+        + one(r, FIRST)
+        + r.choice(("", " in March", " last week", " in spring", ", to be reviewed"))
+    ),
+    say=quoted,
+)
+SUBJECT_QUERY = replace(lex.QUERY, draw=lambda r, _: f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
+"""The same where no goods are searched."""
+CIDR = text(
+    "cidr",
+    "range of addresses",
+    lambda r: f"10.{r.randint(1, 250)}.{r.randint(0, 250)}.0/{r.randint(20, 28)}",
+)
+REPOSITORY = text(
+    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
+)
+LANDMARK = text(
+    "place",
+    "name of a place",
+    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
+)
+
+WEEKDAY = pool(
+    "weekday",
+    "day of the week",
+    listed("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"),
+    splits=False,
+)
+ISBN = text(
+    "isbn",
+    "number of a book",
+    lambda r: f"978{r.randrange(10**9, 10**10)}",
+    question="What is the ISBN?",
+    words=("ISBN",),
+)
+BARCODE = text("barcode", "digits of a barcode", lambda r: f"{r.randrange(10**12, 10**13)}")
+VIN = text(
+    "vin",
+    "number of a vehicle",
+    lambda r: "".join(r.choice("ABCDEFGHJKLMNPRSTUVWXYZ0123456789") for _ in range(17)),
+)
+MAC = text(
+    "mac", "address of a network card", lambda r: ":".join(f"{r.randrange(256):02x}" for _ in range(6))
+)
 FAULT = text(
     "fault",
     "what is wrong with a thing",
@@ -171,8 +280,14 @@ FAULT = text(
 )
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
+    (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
     (r"\biban$", IBAN),
-    (r"\b(?:damage|defect|fault|malfunction)s?$", FAULT),
+    (r"^initials$", INITIALS),
+    (r"\bisbn(?: 13)?$", ISBN),
+    (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
+    (r"^vin$|\bvehicle identification number$", VIN),
+    (r"\bmac(?: address)?$", MAC),
+    (r"\b(?:damage|defect|fault|malfunction|problem)s?$", FAULT),
     (r"\bsql\b|^statement$", SQL),
     (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
@@ -184,6 +299,13 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
     (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
     (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
+    (r"^(?:department|dept)(?: name)?$", DEPARTMENT),
+    (r"\bflight (?:number|no|code)$|^flight$", FLIGHT),
+    (
+        r"\b(?:house|street|table|seat|gate|platform|track|lane|line|stall|bay|locker|apartment|flat|unit|suite|court"
+        r"|desk|berth|dock|pitch|box) (?:number|no|nr)$",
+        SMALL_NUMBER,
+    ),
     (r"^room(?: name)?$", ROOM),
     (r"^app(?:lication)?(?: name)?$", APP),
     (r"\bdomain( name)?s?$", DOMAIN),
@@ -204,7 +326,9 @@ STATED: tuple[tuple[str, Type], ...] = (
         with_seconds(DATETIME),
     ),
     (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
+    (r"yyyy-mm(?!-)", MONTH),
     (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
+    (r"\b(?:elapsed|net|duration)\b[^.]*hh:mm:ss", ELAPSED),
     (r"hh:mm:ss", with_seconds(TIME)),
     (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),
     (r"\be-?mail address\b", wt.EMAIL),

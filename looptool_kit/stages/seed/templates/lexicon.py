@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from looptool_kit.world.pools import (
     ADJECTIVES,
-    CHORES,
     COLOURS,
     COMPANIES,
     FILE_STEMS,
@@ -73,40 +72,31 @@ SAME: dict[str, tuple[str, ...]] = {
     for line in """
 get: show me | look up | give me | pull up
 fetch: get | show me | look up | pull up
-read: show me | open
+read: show me
 view: show me | look at | pull up
-show: show me | display
+show: show me
 display: show me
 lookup: look up | find
-list: show me | give me a list of | list out
+list: show me | give me a list of
 search: look for | find
 find: look for | search for
-create: make
 make: create
 insert: add
-delete: remove | get rid of
+delete: remove
 remove: delete
-cancel: call off
 update: change | edit | modify
 modify: change | edit | update
 edit: change | update | modify
 change: update | edit
-book: reserve
-reserve: book
-schedule: set up | arrange
-arrange: set up | organise
-calculate: work out | compute | figure out
-compute: work out | calculate | figure out
+schedule: set up
+calculate: work out | compute
+compute: work out | calculate
 estimate: work out
-check: look up | find out
-start: begin
-stop: end | halt
-pay: settle
+check: find out
 rename: change the name of
-track: follow | keep track of
-generate: make | create | produce
+track: keep track of
+generate: create
 transfer: move
-post: publish
 notify: alert
 """.strip().splitlines()
 }
@@ -125,7 +115,7 @@ _VERBS = word_set("""
     compose compress compute configure confirm connect contact control convert copy correct count create
     crop decline decode decrypt delay delete deliver demote deny deploy deposit deprovision describe
     destroy detach detect determine diagnose disable disband discard disconnect dismiss dispatch display
-    dissolve divide download draft draw duplicate edit email enable encode encrypt end enqueue enrol
+    dissolve divide download erase draft draw duplicate edit email enable encode encrypt end enqueue enrol
     enroll estimate evaluate evict exchange execute expand expel expire explain export extend extract feed
     fetch file fill filter find fine finish fix flag flip follow forecast format forward freeze generate
     geocode get give grant group hide identify import increase index insert inspect install invite invoke
@@ -233,7 +223,20 @@ UUID = text(
         + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
     ),
 )
-NOTE = text("note", "a remark", lambda r: one(r, CHORES).capitalize(), say=quoted)
+NOTE = text(
+    "note",
+    "a remark",
+    lambda r: r.choice(
+        (
+            r.choice(("Agreed with", "Confirmed by", "Checked by", "Discussed with"))
+            + f" {one(r, FIRST)}"
+            + r.choice(("", " by phone", " this morning", " yesterday")),
+            f"{r.choice(('Ask', 'Talk to', 'Wait for'))} {one(r, FIRST)} first",
+            f"Same as {r.choice(('last time', 'last year', 'last week', 'in spring'))}",
+        )
+    ),
+    say=quoted,
+)
 SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
 TEAM = text(
     "team",
@@ -272,15 +275,6 @@ SPORT = pool(
         "tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"
     ),
 )
-REPOSITORY = text(
-    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
-)
-LANDMARK = text(
-    "place",
-    "name of a place",
-    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
-)
-
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
     (r"phone|mobile|fax|telephone", PHONE),
@@ -325,11 +319,13 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(team|group|department|project|category)( name)?$", TEAM),
     (r"\b(tags?|labels?|hashtags?)$", TAG),
     (r"\b(query|search( term| query| text)?|q|term|prompt)$", QUERY),
-    (r"\b(keyword|topic|word)s?$", KEYWORD),
-    (r"\b(message|body|text|content|sms|reply|comment|caption)$", MESSAGE),
-    (r"\b(note|notes|remark|reason|instructions?|memo)$", NOTE),
+    (r"\b(keyword|word)s?$", KEYWORD),
+    (r"\b(comment|comments|feedback)$", NOTE),
+    (r"\b(message|body|text|content|sms|reply|caption)$", MESSAGE),
+    (r"\b(note|notes|remarks?|reason|instructions?|memo)$", NOTE),
     (r"\b(subject|title|headline|event name|meeting)$", TITLE),
-    (r"\b(task|todo|to do|reminder|chore|description|summary)$", TASK),
+    (r"\b(task|todo|to do|reminder|chore)$", TASK),
+    (r"\b(description|summary|details|justification)$", NOTE),
     (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
     (
         r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author"

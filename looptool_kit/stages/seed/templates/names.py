@@ -46,6 +46,10 @@ def asked(words: str) -> dict[str, Any]:
     return {"question": "", "words": tuple(w for w in words.split() if len(w) > 2)}
 
 
+LETTER_UNITS = {"c": "degrees", "f": "degrees", "g": "g", "l": "l", "m": "m", "h": "hour", "s": "second"}
+"""The last letter of a name -> unit: "weight_g"."""
+
+
 def unit_of(words: str, description: str) -> str:
     """The unit that a number is said with, empty if unknown.
 
@@ -54,6 +58,17 @@ def unit_of(words: str, description: str) -> str:
     if (ratio := re.search(r"(\w+) per (\w+)$", words)) and {ratio[1], ratio[2]} <= lex.UNITS.keys():
         return f"{lex.UNITS[ratio[1]]}/{lex.UNITS[ratio[2]]}"
     parts = words.split()
+    if (
+        len(parts) > 1
+        and parts[-1] == "min"
+        and not re.search(
+            r"\b(?:duration|length|time|interval|delay|period|walk|drive|ride|travel|prep|cook|boil|rest|break)\b",
+            words,
+        )
+    ):
+        parts = parts[:-1]  # "price_min"
+    if len(parts) > 1 and parts[-1] in LETTER_UNITS:
+        return LETTER_UNITS[parts[-1]]
     for word in reversed(parts if len(parts) == 1 else parts[parts[0] in ("min", "max") :]):
         if word in lex.UNITS:
             return lex.UNITS[word]

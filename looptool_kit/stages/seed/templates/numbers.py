@@ -15,7 +15,12 @@ from looptool_kit.world.numbers import in_words, is_int, is_number
 
 _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\bpage( number)?$", (2, 30)),
-    (r"\byear\b", (1985, 2025)),
+    (r"\bparty size$", (2, 9)),
+    (r"\btip$", (1, 30)),
+    (r"\b(?:odometer|mileage)\b", (5000, 180_000)),
+    (r"\bport$", (1024, 9999)),
+    (r"\byear built$|\bbirth year$|\b(?:built|release|published|publication|model) year$", (1985, 2024)),
+    (r"\byear\b", (2019, 2025)),
     (r"\bmonth$", (1, 12)),
     (r"\bage\b", (18, 80)),
     (
@@ -30,6 +35,7 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(radius|distance)\b", (2, 60)),
     (r"\b(weight)\b", (2, 90)),
     (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),
+    (r"\bprice$", (4, 180)),
     (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
     (r"\b(duration|minutes|mins)\b", (10, 180)),
     (r"\b(seconds|secs|timeout)\b", (5, 90)),
@@ -46,8 +52,24 @@ _RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
 )
 
 
+_BY_UNIT: tuple[tuple[str, tuple[float, float]], ...] = (
+    (r"\b(?:weight|mass|dose) g\b", (50, 900)),
+    (r"\bheight cm\b", (150, 195)),
+    (r"\b(?:grams|milliliters|millilitres|ml|mg|milligrams)\b", (50, 900)),
+)
+"""Of small units a person needs many."""
 _IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
 """"Number of the gate": it names one, and counts nothing."""
+
+
+_PRICED = re.compile(
+    r"\b(?:price|cost|amount|total|fee|fare|tip|balance|budget|salary|payment|deposit|fine)$"
+)
+"""What has cents, or none."""
+_COUNTED = re.compile(
+    r"\b(?:quantity|qty|count|copies|pieces|guests|people|persons|adults|children|passengers|tickets|seats|rooms|units)$"
+)
+"""What nobody has a half of, even where the schema allows it."""
 
 
 def is_number_of(schema: Mapping[str, Any]) -> bool:
@@ -58,6 +80,7 @@ def is_number_of(schema: Mapping[str, Any]) -> bool:
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
     """A number within the schema's bounds, or its name's usual ones."""
     words = words_of(name)
+    whole = whole or bool(_COUNTED.search(words))
     low, high = _bounds(schema, whole)
     if _IS_NUMBER_OF.search(description) and whole and words.split()[-1] in description.lower():
         first = int(low) if low is not None else 1
@@ -105,7 +128,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
         4
         if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
         else 2
-        if b <= 2 or is_money(words, description)
+        if b <= 2 or is_money(words, description) or _PRICED.search(words)
         else 1
     )
 
@@ -129,8 +152,13 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
 def _range(
     words: str, description: str, schema: Mapping[str, Any], low: float | None, high: float | None
 ) -> tuple[float, float]:
-    usual = next((r for p, r in _RANGES if re.search(p, words)), None) or next(
-        (r for p, r in _RANGES if re.search(p, description.lower())), None
+    usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}".strip())), None)
+    if is_money(words, description) and not re.search(r"\btip$", words):
+        usual = (20, 900)
+    usual = (
+        usual
+        or next((r for p, r in _RANGES if re.search(p, words)), None)
+        or next((r for p, r in _RANGES if re.search(p, description.lower())), None)
     )
     if usual is None:
         examples = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
@@ -141,7 +169,7 @@ def _range(
         if (low is None or low < b) and (high is None or high > a):
             a, b = max(a, low if low is not None else a), min(b, high if high is not None else b)
         else:  # the usual range lies outside of the bounds
-            a = low if low is not None else (high or 0) - 20
+            a = low if low is not None else (high or 0) / 10 if (high or 0) > 0 else (high or 0) - 20
             b = high if high is not None else a + 20
     return a, b
 
@@ -162,7 +190,10 @@ def _spoken(make: Callable[[Random], Any], many: int, words: str, description: s
             if unit in lex.MONEY and isinstance(v, float)
             else str(v)
         )
-        spoken = [in_words(v)] if isinstance(v, int) and 2 <= v <= 12 else []
+        counts = (
+            bool(unit) and unit not in lex.MONEY or words in lex.KEEP_COUNT or bool(_COUNTED.search(words))
+        )
+        spoken = [in_words(v)] if counts and isinstance(v, int) and 2 <= v <= 12 else []
         if unit in lex.MONEY:
             return [Surface(f"{unit}{plain}"), Surface(f"{plain} {lex.MONEY[unit]}")]
         if unit == "%":

@@ -26,7 +26,7 @@ _GAP = r"(?: ?\([^)]*\))?(?: ?(?:%|percent|\w{1,3}))??"
 _RANGES = (
     rf"\b(?:between|from) {_NUMBER}{_GAP} (?:and|to|through|up to) {_NUMBER}",
     rf"(?<![\d:./-]){_NUMBER}{_GAP} ?(?:to|through|–|—|\.\.\.?) ?{_NUMBER}",
-    r"(?<![\d:./-])(-?\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?![-\d/:.])",
+    r"(?<![\d:./-])(-?\d+(?:\.\d+)?)-(\d+(?:\.\d+)?)(?![-\d/:]|\.\d)",
     rf"[\[(]{_NUMBER}, ?{_NUMBER}[\])]",
 )
 _MOST = (

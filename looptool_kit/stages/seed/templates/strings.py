@@ -9,14 +9,24 @@ from datetime import date
 from random import Random
 from typing import Any
 
-from looptool_kit.stages.seed.templates import kinds
+from looptool_kit.stages.seed.templates import kinds, things
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
-from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, words_of
-from looptool_kit.text.words import tokens
+from looptool_kit.stages.seed.templates.examples import (
+    FORMATS,
+    INSTANCES,
+    like,
+    looks_like,
+    one_of,
+    told_choices,
+    told_examples,
+)
+from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
+from looptool_kit.stages.seed.templates.past import is_over
+from looptool_kit.text.words import stem, tokens
 from looptool_kit.world import types as wt
-from looptool_kit.world.core import Surface, Type, quoted, text, verbatim
-from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, PAST_DATE, TIME
+from looptool_kit.world.core import Type, text, verbatim
+from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 
 _CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
 _FREE = (
@@ -42,7 +52,9 @@ _NAMES_OF_THINGS = (
     wt.COMPANY,
     wt.WORK,
 )
-_NAMED_BY_ID = re.compile(r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$")
+_NAMED_BY_ID = re.compile(
+    r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$|'s number\b"
+)
 """Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
 _VAGUE = (lex.NAME, lex.KEYWORD, wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
 """Types that a description may correct, unless the name is exact."""
@@ -50,68 +62,204 @@ _GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
 """Whose description is a product's, not a task's."""
 
 
+SLUG_NAME = replace(kinds.SLUG, name="name", draw=lambda r, _: kinds.SLUG.draw(r, _).rsplit("-", 1)[0])
+"""Names as software has them: "billing-report"."""
+UNKNOWN = replace(lex.NAME, name="unknown")
+"""Of texts of which nothing is known but what they are called: made-up names."""
+
+
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
+    """Return the type of a string.
+
+    Days are over where the name or the tool speaks of them.
+    """
+    kind = _string(name, schema, description, owner, context)
+    if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
+        kind = kinds.ROOM_NUMBER
+    moment = kind.question in (DATE.question, DATETIME.question)
+    return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
+
+
+_AT_HOME = re.compile(
+    r"\b(?:lights?|lamps?|thermostat|vacuum\w*|heating|speakers?|temperature|devices?|home|blinds?|curtains?|scenes?"
+    r"|air conditioning|house|clean)\b"
+)
+"""Tools whose rooms are those of a flat; others' rooms have numbers."""
+
+
+def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
     """The type of a string.
 
     It is of a format, one of the choices or like the examples that a description gives, or what the words of
     name and description tell.
     """
     words = words_of(name)
-    by_format = _FORMATS.get(str(schema.get("format") or ""))
+    if not re.match(r"from|to\b", words):  # a "message to guest" is a message
+        words = re.split(r" (?:to|for|of|from|with|about) ", words)[0]
+    if words == "name" and owner in _PEOPLE:
+        return wt.PERSON
+    by_format = FORMATS.get(str(schema.get("format") or ""))
     if by_format is not None:
         past = schema["format"] == "date" and re.search(r"\b(birth|born|dob|birthday)\b", words)
         return BIRTH_DATE if past else by_format
-    choices = _told_choices(description)
+    choices = told_choices(description)
     if len(choices) >= 2:
-        return choice(choices, name)
-    examples = [e for e in (*examples_of(schema), *_told_examples(description)) if isinstance(e, str)]
-    if (shaped := _like(examples, is_id(words))) is not None:
+        return choice(choices, name, description)
+    examples = [e for e in (*examples_of(schema), *told_examples(description)) if isinstance(e, str)]
+    if (shaped := like(examples, is_id(words))) is not None:
         return shaped
     # without a format that holds place holders
     told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
-    if words == "owner" and re.search(
-        r"\b(?:repo|repository|issue|pull request|branch|fork|commit)s?\b", context
-    ):
+    place = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
+    if place is kinds.SMALL_NUMBER or place is kinds.FLIGHT:
+        return place
+    sure = _in_this_tool(words, told, owner, context, examples)
+    if sure is not None:
+        return sure
+    if not description and words in _SAYS_NOTHING:
+        raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
+    kind = _by_words(words, told, owner, context, examples)
+    kind = _as_said(kind or UNKNOWN, words, f"{told} {context}", context)
+    return kind if not examples or looks_like(kind, examples) else one_of(examples)
+
+
+def _in_this_tool(words: str, told: str, owner: str, context: str, examples: list[str]) -> Type | None:
+    """The type where name, description and what the tool is about leave no doubt."""
+    git = re.search(r"\b(?:git|repos?|repositor(?:y|ies)|commits?|pull requests?|merge|rebase)\b", context)
+    if words == "owner" and (git or re.search(r"\b(?:issue|branch|fork)s?\b", context)):
         return lex.USER_NAME
-    if (path := kinds.in_a_folder(words, description, context)) is not None:
+    if (path := kinds.in_a_folder(words, told, context)) is not None:
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
     if (in_context := _by_context(words, context)) is not None:
         return in_context
+    by_date = re.search(r"\bdate|\bday\b|deadline|due|when", told)
+    if (moment := _WHEN_DONE.fullmatch(words)) and (moment[1] != "by" or by_date):
+        return DATETIME if moment[2] == "at" else DATE
+    if words == "by" and by_date:
+        return DATE
+    if git and re.search(r"\bbranch\b", told) and not words.endswith(("name", "message")):
+        return kinds.BRANCH
+    days = re.fullmatch(r"(?:week ?)?days?|days? of (?:the )?week", words)
+    if days and re.search(r"week ?days?", f"{words} {told}"):
+        return kinds.WEEKDAY
+    if words.endswith("branch") and not git:
+        return kinds.LANDMARK
+    if words == "nickname" and owner not in _PEOPLE | {"account", "profile", "login"}:
+        return lex.NAME
+    if (thing := things.kind_of(words)) is not None and not examples:
+        return thing
+    if words.endswith("name") and set(re.findall(r"[a-z]+", told)) & _PEOPLE:
+        return wt.PERSON
+    item = re.fullmatch(r"(?:\w+ )?items?(?: name)?", words)
+    if item and re.search(r"\b(?:dish(?:es)?|drinks?|meals?|menu|food|restaurant)\b", f"{told} {context}"):
+        return wt.DISH
+    if re.fullmatch(r"alt(?:ernative)? text|image description|(?:photo )?caption", words):
+        return kinds.SCENE
+    line = r"(?:line |order )?(?:lines?|items?|positions?|products?|goods)"
+    return wt.PRODUCT if words == "description" and re.fullmatch(line, owner) else None
+
+
+def _by_words(words: str, told: str, owner: str, context: str, examples: list[str]) -> Type | None:
+    """The type by the words of name and description, and by examples."""
     kind = _ends(words, context) or next(
         (t for p, t in (*kinds.BY_NAME, *lex.BY_NAME) if re.search(p, words)), None
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
-        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, description.lower())), None) or kind
+        prose = INSTANCES.split(told)[0]  # without its examples
+        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, prose)), None) or kind
     if kind is wt.TASK and words.endswith("description") and _GOODS.search(context):
         return wt.PRODUCT
-    if is_id(words) or (kind is None and _CODES.search(words)):
-        return _identifier(words, owner)
-    if (
-        _NAMED_BY_ID.search(told)
-        and not re.search(r"name|title|description", words)
-        and kind in _NAMES_OF_THINGS
-    ):
+    named_by_id = _NAMED_BY_ID.search(told) and not re.search(r"name|title|description", words)
+    if is_id(words) or (kind is None and _CODES.search(words)) or (named_by_id and kind in _NAMES_OF_THINGS):
         return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
-        values = tuple(dict.fromkeys(examples))
-        return text(
-            "example",
-            "as in the examples",
-            lambda r: values[int(r.random() * len(values))],
-            say=_quoted_if_long,
-            splits=len(values) >= 12,
-        )
-    if kind is DATE and re.search(r"\b(past|history|historical|since)\b", f"{words} {description.lower()}"):
-        return PAST_DATE
-    return kind or lex.NAME
+        return one_of(examples)
+    if (kind is lex.TEAM and "categor" in words) or (kind is wt.CITY and re.search(r"region|area", words)):
+        kind = None
+    if kind is None and things.has_names(words):
+        return SLUG_NAME if things.is_of_software(words) else lex.NAME
+    return kind
+
+
+def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
+    """The type with values that people give to this tool: what is searched, what a message is."""
+    if kind is kinds.ROOM and not _AT_HOME.search(about):
+        return kinds.ROOM_NUMBER
+    if kind is wt.PRODUCT and not re.search(r"product|goods", words) and not _SHOPS.search(about):
+        return UNKNOWN
+    if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
+        return lex.NAME
+    if kind is wt.MESSAGE and not _SENT.search(about):
+        kind = lex.NOTE
+    if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
+        return replace(subject, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
+    if kind is lex.NOTE and words in ("description", "summary", "details"):
+        return _subject_of(context) or kinds.DETAILS
+    return kinds.SUBJECT_QUERY if kind is lex.QUERY and not _GOODS_SEARCHED.search(context) else kind
+
+
+_SENT = re.compile(
+    r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+"
+    r"|tell|translat\w+|broadcast|publish|remind\w*|greet\w*|card)\b"
+)
+_GOODS_SEARCHED = re.compile(
+    r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b"
+)
+
+
+def _subject_of(context: str) -> Type | None:
+    """The kind of thing that a tool's name or description speaks of: "search the tool library"."""
+    found = (things.kind_of(w) or things.kind_of(stem(w)) for w in re.findall(r"[a-z]+", context))
+    return next((kind for kind in found if kind is not None), None)
+
+
+_WHEN_DONE = re.compile(
+    r"(?:(?:\w+ed|sent|paid|sold|lost|found|taken|best) (since|after|before|until|by)"
+    r"|(?:\w+ )?(on|at)|until|since)"
+)
+_SAYS_NOTHING = (
+    "value",
+    "data",
+    "payload",
+    "object",
+    "expression",
+    "key",
+    "val",
+    "spec",
+    "config",
+    "args",
+    "input",
+)
+_SHOPS = re.compile(
+    r"\b(?:shops?|shopping|stores?|carts?|baskets?|inventory|stock|warehouses?|buy|sell|products?|purchases?"
+    r"|prices?|retail|invoices?|quotes?|suppliers?|catalog\w*|sku|lost|packages?|parcels?|rent|lend|auctions?|checkout)\b"
+)
+"""Tools in which an item is something from a shop; in others nobody knows."""
+_AGENDA = re.compile(
+    r"\b(?:meetings?|calendar|appointments?|agenda|issues?|tickets?|tasks?|pages?|articles?|posts?|documents?|reports?"
+    r"|newsletters?|milestones?|projects?|notes?|e-?mails?|messages?|presentations?|calls?|sessions?|workshops?"
+    r"|interviews?|wiki|threads?|topics?|cards?|reminders?|events?)\b"
+)
+"""Tools whose titles are those of an office."""
+_PEOPLE = lex.word_set("""
+    addressee address applicant attendee author buyer client contact customer driver employee guest guardian
+    instructor member owner participant passenger patient payer payee person player receiver recipient
+    reporter sender speaker student subscriber supervisor teacher technician tenant user visitor volunteer
+    witness worker
+    """)
+"""Owners whose `name` is a person's."""
 
 
 def _by_context(words: str, context: str) -> Type | None:
     """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
+    if words in ("text", "term", "keywords", "pattern", "contains") and re.search(
+        r"\b(?:find|search|filter|look)", context
+    ):
+        return lex.QUERY
     if words == "title" and re.search(
         r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
     ):
@@ -159,150 +307,6 @@ def _ends(words: str, context: str) -> Type | None:
         or re.search(r"\b(?:send|transfer|pay|message|share|forward|invite)\b", context)
         else None
     )
-
-
-_FORMATS: dict[str, Type] = {
-    "date": DATE, "date-time": kinds.with_seconds(DATETIME), "time": kinds.with_seconds(TIME),
-    "email": wt.EMAIL, "idn-email": wt.EMAIL, "uri": wt.URL, "url": wt.URL, "uri-reference": wt.URL,
-    "uuid": lex.UUID, "ipv4": lex.IP, "hostname": lex.HOST, "phone": wt.PHONE, "password": lex.PASSWORD,
-}  # fmt: skip
-_QUOTE = r"""['"`‘“]([^'"`’”\n]{1,40})['"`’”]"""
-_OFFERS = re.compile(
-    r"\b(?:one of|either|options?|allowed|must be|can be|choices?|possible values|valid values|supported)\b",
-    re.IGNORECASE,
-)
-_INSTANCES = re.compile(r"\be\.?g\b|for example|such as|\blike\b", re.IGNORECASE)
-_LISTED = re.compile(
-    r"\b(?:one of|(?:allowed|possible|valid) values(?: are)?|options(?: are)?|either):? ((?:[\w-]+, )+(?:or"
-    r" |and )?[\w-]+|[\w-]+ or [\w-]+)",
-    re.IGNORECASE,
-)
-
-
-def _told_choices(description: str) -> list[str]:
-    """Choices that a description lists.
-
-    As in "'asc' or 'desc'", "one of: low, medium, high".
-    """
-    words = re.findall(_QUOTE, description)
-    if (
-        len(words) >= 2
-        and not _INSTANCES.search(description)
-        and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
-    ):
-        return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
-    match = _LISTED.search(description)
-    listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
-    return listed if all(map(_is_choice, listed)) else []
-
-
-def _is_choice(word: str) -> bool:
-    """Whether a quoted word can be a value: no code as `after: null` or `{name}`, no null or true."""
-    literal = word.lower() in ("null", "none", "nil", "undefined", "true", "false")
-    return not literal and re.fullmatch(r"[\w.+/#*-]+(?: [\w.+/#-]+){0,2}", word) is not None
-
-
-def _told_examples(description: str) -> list[str]:
-    """Examples that a description gives.
-
-    As in "(e.g. 'Paris')", "such as AAPL or MSFT".
-    """
-    match = re.search(
-        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", description, re.IGNORECASE
-    )
-    if not match:
-        return []
-    if inside := re.findall(_QUOTE, match[1]):
-        return [w for w in inside if _is_example(w)]
-    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
-    return [w for w in (w.strip() for w in listed) if w and len(w.split()) <= 3 and _is_example(w)]
-
-
-def _is_example(word: str) -> bool:
-    """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
-    return not re.search(
-        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE
-    )
-
-
-_SHAPES: tuple[tuple[str, Type], ...] = (
-    (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", wt.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
-    (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", _FORMATS["time"]),
-    (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", _FORMATS["date-time"]),
-    (r"[^@\s]+@[^@\s]+\.\w+", wt.EMAIL), (r"https?://\S+", wt.URL),
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-.+", lex.UUID),
-    (r"[\w.-]+/[\w.-]+", lex.REPOSITORY), (r"#[\w-]+", lex.CHANNEL), (r"/\S*", lex.FOLDER),
-    (r"(?:[\w-]+\.)+(?:com|org|net|io|dev|example)", kinds.DOMAIN),
-    (r"/\S+\.\w+", lex.PATH), (r"[\w-]+\.(?:pdf|txt|csv|docx?|xlsx?|png|jpe?g|md|json)", wt.FILE),
-    (r"(?:AAPL|MSFT|GOOGL?|TSLA|AMZN|NVDA)", wt.TICKER), (r"[A-Z][a-z]+/[A-Z]\w+", wt.TIME_ZONE),
-)  # fmt: skip
-
-
-def _like(examples: list[str], ids: bool) -> Type | None:
-    """The type of values shaped as the examples are.
-
-    These are dates, times, e-mail addresses, codes with digits, and what numbers an ID has. None where the
-    shape tells nothing.
-    """
-    if not examples:
-        return None
-    for pattern, t in reversed(_SHAPES):
-        if all(re.fullmatch(pattern, e) for e in examples):
-            return t
-    if match := re.fullmatch(r"(\d{4}-\d\d-\d\d)([T ])(\d\d:\d\d)(:\d\d)?(Z?)", examples[0]):
-        tail, gap = (":00" if match[4] else "") + match[5], match[2]
-        return replace(
-            DATETIME,
-            draw=lambda r, today: DATETIME.draw(r, today).replace("T", gap) + tail,
-            say=lambda v, today: DATETIME.say(v[:16].replace(" ", "T"), today),
-            accepts=lambda v: isinstance(v, str),
-        )
-    slug = r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}"
-    if all(re.fullmatch(slug, e) and not (ids and re.search(r"\d\d", e)) for e in examples):
-        return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
-    if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
-        return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
-    if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
-        return text(
-            "code", "as in the examples", lambda r: _other_letters(r.choice(examples), r), question=""
-        )
-    if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
-        return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
-    coded = [
-        e
-        for e in examples
-        if re.fullmatch(r"[A-Za-z#_:/.-]*\d[\w#:/.-]*", e) and sum(c.isdigit() for c in e) >= 2
-    ]
-    if len(coded) == len(examples):
-        return text(
-            "code",
-            "as in the examples",
-            lambda r: _other_digits(coded[int(r.random() * len(coded))], r),
-            question="",
-        )
-    return None
-
-
-def _of_a_room(example: str, r: Random) -> str:
-    room = str(kinds.ROOM.draw(r, date(2026, 1, 1)))
-    return f"{example.partition('.')[0]}.{room.replace(' ', '_')}_{r.randint(2, 9)}"
-
-
-def _other_letters(code: str, r: Random) -> str:
-    head, _, tail = code.partition("-")
-    return f"{head}-" + re.sub(r"[A-Z]", lambda _: r.choice("ABCDEFGHJKLMNPRSTUVWXYZ"), tail)
-
-
-def _other_digits(code: str, r: Random) -> str:
-    return re.sub(
-        r"\d",
-        lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),
-        code,
-    )
-
-
-def _quoted_if_long(value: Any, today: date) -> list[Surface]:
-    return quoted(value, today) if " " in value else verbatim(value, today)
 
 
 def _identifier(words: str, owner: str) -> Type:

@@ -112,12 +112,15 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     """
     params = [p for p in target.spec.params if p.name != without]
     optional = [p for p in params if p.optional]
-    wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2, 2, 3)))
+    wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2)))
     if not wanted and target.changes and optional:
         wanted = 1  # "update queue QUE-12" says nothing that is to be changed
     if not wanted and optional and len(optional) == len(params) and scene.rng.random() < 0.8:
         wanted = 1
     chosen = set(scene.rng.sample([p.name for p in optional], wanted))
+    new = [p.name for p in optional if p.type.name != "boolean"]
+    if target.changes and new and not chosen & set(new):
+        chosen.add(scene.rng.choice(new))  # nor does "update queue QUE-12 and notify the owner"
     out: dict[str, Any] = {}
     for p in params:
         if not p.optional or p.name in chosen:
@@ -152,11 +155,11 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
 
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir)",
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross)",
     re.IGNORECASE,
 )
 
@@ -247,7 +250,8 @@ def _same_again(target: Able, scene: Scene) -> Made:
     body = _body(target, args, scene)
     template = scene.choose(p.clauses)
     if p in objects and p.words:
-        template = f"for {p.words[0]} {{}}" if p.type.name in ("id", "uuid", "code") else "for {}"
+        thing = re.sub(r" (?:ref|reference|no|number|code)$", "", p.words[0])
+        template = f"for {thing} {{}}" if p.type.name in ("id", "uuid", "code") else "for {}"
     words, _ = g.render(template, target.spec, again, scene, own=p.name)
     return Made(
         g.frame(Said("do", scene.choose(frames.SAME).format(a=body, b=words), "", ()), scene),

@@ -16,8 +16,12 @@ _NAMES = re.compile(
     r"|content type|authori[sz]ation|auth(?: token)?|(?:access|bearer|csrf|id|client|security) token"
     r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client (?:id|secret)"
     r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor"
+    r"|(?:next|prev|previous) (?:token|key|page|link)|(?:\w+ )?page token"
     r"|etag|if (?:none )?match|nonce|jsonp|callback|signature|mcp session|tenant header"
-    r"|starting after|ending before|expand|opt fields|opt pretty|pretty|fields mask|read mask|update mask"
+    r"|page|page (?:number|size|limit|no|index)|(?:items|results|rows)? ?per page|offset|skip|start index"
+    r"|starting after|ending before|expand|fields?|search (?:field|in|by)|operator|match (?:mode|type)"
+    r"|embed|include fields|select|filter expression|opt fields"
+    r"|opt pretty|pretty|fields mask|read mask|update mask"
 )
 _ABOUT = re.compile(
     r"\b(?:version of (?:the|this) \w*\s?(?:api|schema|protocol)|api version|http header|request header"
@@ -42,6 +46,17 @@ def is_technical(name: str, schema: Any) -> bool:
     return bool(named or _ABOUT.search(description))
 
 
+def is_of_the_tool(name: str, tool: Tool) -> bool:
+    """Tell whether a required ID is of what the tool is about.
+
+    As `request_id` of "Approve a leave request".
+    """
+    owner = re.fullmatch(r"(request|session|client|span) id", words_of(name))
+    if owner is None or name not in tool.required:
+        return False
+    return re.search(rf"\b{owner[1]}\b", tool.description.lower()) is not None
+
+
 def refuse_unsaid(name: str, schema: Mapping[str, Any]) -> None:
     """Raise `Unusable` for a value that no person says.
 
@@ -64,7 +79,7 @@ def constants(tool: Tool) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for name in tool.required:
         schema = tool.properties.get(name)
-        if not is_technical(name, schema):
+        if not is_technical(name, schema) or is_of_the_tool(name, tool):
             continue
         schema = schema if isinstance(schema, Mapping) else {}
         choices = schema.get("enum")

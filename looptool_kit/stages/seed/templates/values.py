@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from random import Random
@@ -19,16 +19,18 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
-from looptool_kit.stages.seed.templates.kinds import SLUG
+from looptool_kit.stages.seed.templates.kinds import SLUG, STREET
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
+from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
 from looptool_kit.stages.seed.templates.stated import with_stated
-from looptool_kit.stages.seed.templates.strings import string
+from looptool_kit.stages.seed.templates.strings import UNKNOWN, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
 from looptool_kit.world.core import Surface, Type, held_out, verbatim
+from looptool_kit.world.types import ADDRESS
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +91,7 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     if "const" in schema:
         return choice([schema["const"]], name)
     if isinstance(schema.get("enum"), list):
-        return choice([v for v in schema["enum"] if v is not None and v != ""], name)
+        return choice([v for v in schema["enum"] if v is not None and v != ""], name, description)
     kind = _json_kind(schema)
     refuse_unsaid(name, schema)
     schema = with_stated(schema, kind)
@@ -215,13 +217,28 @@ def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
 # -------------------------------------------------------- objects and arrays
 
 
+def without_number(name: str, kind: Type, beside: Iterable[str]) -> Type:
+    """Return a street's type.
+
+    Its number is left out where another parameter is for it.
+    """
+    numbered = any(re.fullmatch(r"(?:house|street|building) ?(?:number|no|nr)", words_of(n)) for n in beside)
+    return STREET if kind is ADDRESS and numbered and words_of(name).startswith("street") else kind
+
+
 def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     properties = schema.get("properties") or {}
     needed = frozenset(schema.get("required") or ())
     parts: dict[str, Type] = {}
+    # Beside "max" it is a minimum, and no minutes.
+    full = {"min": "minimum", "max": "maximum"} if {"min", "max"} <= properties.keys() else {}
     for key, inner in properties.items():
         try:
-            parts[key] = type_of(key, inner, words_of(name), context)
+            part = type_of(full.get(key, key), inner, words_of(name), context)
+            part = without_number(key, part, properties)
+            if part is UNKNOWN:
+                raise Unusable("nothing tells what a person says for it")
+            parts[key] = part
         except Unusable as why:
             if key in needed:
                 raise Unusable(f"{name}.{key}: {why}") from None
@@ -235,9 +252,14 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
             dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each),
             frozenset(),
         )
-    nouns = {key: short_noun(words_of(key)) for key in parts}
+    nouns = {key: short_noun(words_of(full.get(key, key))) for key in parts}
     title = next(
-        (k for k in parts if k in needed and re.search(r"(^|_)(name|title|item|product|dish)$", k)), None
+        (
+            k
+            for k in parts
+            if k in needed and re.search(r"(^|_)(name|title|item|product|dish|description)$", k)
+        ),
+        None,
     )
 
     def say(value: Any, today: date) -> list[Surface]:
@@ -269,23 +291,18 @@ def _record(
 ) -> str:
     """An object in words.
 
-    As in "omeprazole with dose 10 mg", "phone +44 207 555 1234 and floor 3".
+    As in "omeprazole (dose 10 mg)", "phone +44 207 555 1234 and floor 3".
     """
     bits = []
     for key, v in value.items():
         if key != title:
-            ways = parts[key].say(v, today)
-            way = ways[min(at, len(ways) - 1)]
+            ways = [w.text for w in parts[key].say(v, today) if w.text]
             noun = "" if nouns[key] in lex.UNITS else f"{nouns[key]} "
-            bits.append(
-                f"{noun}{way.text}"
-                if way.text
-                else re.sub(r"^(?:,? ?and (?:please )?|with )", "", way.adverb)
-            )
+            bits.append(f"{noun}{ways[min(at, len(ways) - 1)]}")
     if title is None:
-        return joined(bits)
+        return ", ".join(bits)
     text = parts[title].say(value[title], today)[0].text
-    return f"{text} with {joined(bits)}" if bits else text
+    return f"{text} ({', '.join(bits)})" if bits else text
 
 
 def joined(bits: Sequence[str]) -> str:
@@ -299,11 +316,17 @@ def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Typ
     words = words_of(name)
     single = " ".join([*words.split()[:-1], stem(words.split()[-1])]) if words else name
     each = type_of(single, {**about, **items} if isinstance(items, Mapping) else about, owner, context)
+    if each is UNKNOWN:
+        raise Unusable(
+            f"nothing tells what a person says for {name}: give it choices, or examples in its description"
+        )
     low = max(1, int(schema.get("minItems") or 1))
-    high = min(max(low, 3), int(schema.get("maxItems") or 3))
+    most = int(schema.get("maxItems") or 3)
+    low = 2 if low == 1 and most > 1 and plural(words) else low  # "hive IDs" are several
+    high = min(max(low, 3), most)
     choices = each.schema.get("enum")
     if isinstance(choices, list):
-        high = min(high, len(choices))
+        low, high = min(low, max(1, len(choices))), min(high, len(choices))
     if low > 8 or high < low:
         raise Unusable(f"{name} wants lists of at least {low} values")
 
@@ -333,8 +356,4 @@ def _listed(value: Sequence[Any], each: Type, today: date, at: int) -> str:
         bits.append(ways[min(at, len(ways) - 1)])
     if len(bits) == 1 or not isinstance(each, Group | Many):
         return joined(bits)
-    if any(" and " in b for b in bits):
-        bits = [
-            f"{mark}: {b}" for mark, b in zip(("first", "second", "third", *["next"] * 8), bits, strict=False)
-        ]
-    return "; ".join(bits[:-1]) + f"; and {bits[-1]}"
+    return "; ".join(bits)

@@ -16,8 +16,9 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.beside import beside, of_one_choice, only_number, smaller_unit
 from looptool_kit.stages.seed.templates.choices import said
-from looptool_kit.stages.seed.templates.clauses import plural, wordings
+from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.headlines import (
     from_name,
     headline,
@@ -25,17 +26,21 @@ from looptool_kit.stages.seed.templates.headlines import (
     subject_of,
 )
 from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, without_hints
-from looptool_kit.stages.seed.templates.kinds import APP, ROOM
+from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
-from looptool_kit.stages.seed.templates.numbers import is_number_of
-from looptool_kit.stages.seed.templates.technical import constants, is_technical
-from looptool_kit.stages.seed.templates.values import Group, Many, type_of
+from looptool_kit.stages.seed.templates.nouns import label_of, plural
+from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
+from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
+from looptool_kit.stages.seed.templates.values import Group, Many, type_of, without_number
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK, Type
 
-CHANGING = frozenset(["adjust", "change", "configure", "edit", "modify", "patch", "set", "update"])
+CHANGING = lex.word_set("""
+    adjust change configure edit extend modify move patch postpone reassign rename reschedule resize set
+    update
+    """)
 
 
 _ACTIONS = ("action", "operation", "command", "mode_of_change")
@@ -91,18 +96,26 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
-        if is_technical(name, schema):
+        if name not in tool.required and of_one_choice(name, tool):
+            continue
+        if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
-            kind = type_of(name, schema, owner_of(tool), context)
+            kind = without_number(
+                name, type_of(name, schema, owner_of(tool, _described(schema)), context), tool.properties
+            )
+            if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
+                raise Unusable(
+                    f"nothing tells what a person says for {name}: give it choices, or examples in its"
+                    " description"
+                )
+            if kind is wt.BIRTH_DATE and _OF_ANIMALS & set(tool.properties):
+                kind = PAST
+            params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
         except Unusable:
             if name in tool.required:
                 raise
-            continue
-        if kind is wt.BIRTH_DATE and _OF_ANIMALS & set(tool.properties):
-            kind = wt.PAST_DATE
-        params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
-    params = [p for p in params if not (p.optional and _smaller_unit(p, params))]
+    params = [p for p in params if not (p.optional and smaller_unit(p, params))]
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -115,58 +128,47 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
 
 _OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
 """Parameters of tools whose birth dates are not a person's."""
-_UNITS_OF_TIME = ("second", "minute", "hour", "day", "week")
-
-
-def _smaller_unit(p: Param, params: Iterable[Param]) -> bool:
-    """Whether it only adds to a duration in a larger unit: "seconds" beside "minutes"."""
-    unit = lex.UNITS.get(words_of(p.name), "")
-    others = {lex.UNITS.get(words_of(q.name), "") for q in params}
-    return unit in _UNITS_OF_TIME and bool(others & {*_UNITS_OF_TIME[_UNITS_OF_TIME.index(unit) + 1 :]})
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
-    description, needed = str(schema.get("description") or ""), name in tool.required
-    clauses, also, question, words = wordings(words_of(name), description, kind, owner_of(tool))
-    settable = kind.name == "number" or "enum" in kind.schema
-    alone = verb == "set" and kind.name == "number" and _only_number(tool)
-    noun = also[0].removeprefix("the ").split(" is {}")[0] if also else ""
-    own = [set(stems(n)) - STOP for n in (name, noun)]
-    named = (
-        verb in ("set", "change", "adjust")
-        and settable
-        and any(n and n <= set(stems(subject_words)) for n in own)
+    description, needed = _described(schema), name in tool.required
+    clauses, also, question, words = wordings(
+        words_of(name), description, kind, owner_of(tool, description), verb, subject_words
     )
-    if kind is lex.QUERY and verb in ("search", "find") and not re.match(_PLACE, subject_words):
-        clauses = ("matching {}", f"with the {words_of(name)} {{}}")  # "look for objects for ..."
+    settable = kind.name == "number" or "enum" in kind.schema
+    bound = re.match(r"(?:from|to|start|end|min|max|since|until)\b", words_of(name))
+    alone = verb in _TO_A_VALUE and kind.name == "number" and only_number(tool) and not bound
+    noun = also[0].removesuffix(": {}") if also else ""
+    own = [set(stems(n)) - STOP for n in (name, noun)]
+    attribute, _, whose = subject_words.partition(" of ")
+    settable = settable or bool(whose)
+    named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(attribute)) for n in own)
     if needed and (alone or named):
-        clauses = ("to {}",)
-    elif changes(tool) and not needed and kind.name != "boolean" and also:
-        clauses = (
-            f"with the new {noun} {{}}",
-            f"with {{}} as the new {noun}",
-            f"with the {noun} changed to {{}}",
-        )
-        also = (f"the new {noun} is {{}}", f"set the {noun} to {{}}")
+        clauses, also = ("to {}",), ()
+    elif changes(tool) and verb not in ("set", "move") and not needed and not beside(name, kind):
+        noun = noun or label_of(words_of(name), description, kind, owner_of(tool, description))
+        noun = noun if noun.startswith("new ") else f"new {noun}"
+        clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
 
 
-def _only_number(tool: Tool) -> bool:
-    """Whether one required parameter alone is a number and not an ID: what is set, is set to it."""
-    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
-    numbers = [n for n, s in kinds if s.get("type") in ("integer", "number") and not is_number_of(s)]
-    return len([n for n in numbers if not is_id(words_of(n))]) == 1
+def _described(schema: Any) -> str:
+    return str(schema.get("description") or "") if isinstance(schema, dict) else ""
+
+
+_TO_A_VALUE = ("set", "change", "adjust", "update")
+"""Verbs that give something a value."""
 
 
 # ------------------------------------------------------------------- phrases
 
 _DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
 _MAKING = lex.word_set("""
-    add book buy create generate insert issue make open order post register rent request reserve schedule send
-    start submit write
+    add book buy create generate insert issue make open order post register rent request reserve schedule
+    send start submit write
     """)
 
 MAX_SUBJECT = 60
@@ -211,7 +213,7 @@ def phrases(
         ):
             noun = body if re.match(rf"{_DETERMINER}\b", body) else f"the {body}"
             ask += [f"what are {noun}"] if plural(noun) else [f"what is {noun}", f"what's {noun}"]
-        if verb in lex.NEEDABLE:
+        if verb in lex.NEEDABLE and re.match(rf"{_DETERMINER}\b", body) and verb != "search":
             need.append(body)
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
 
@@ -235,6 +237,8 @@ def _goes_with(verb: str, body: str) -> bool:
     """Whether other verbs go with an object as well: "show me the directory X", but no list of it."""
     if verb == "search" and re.match(_PLACE, body):
         return False
+    if re.match(rf"(?:{_DETERMINER} )?(?:[\w-]+ ){{1,2}}(?:in|up|out|off|down|back|on) for\b", body):
+        return False  # "book a vehicle in for maintenance"
     if verb == "book" and re.search(r"\b(?:fee|payment|expense|invoice|cost|charge)s?\b", body):
         return False  # in the accounts
     if verb == "list":
@@ -276,8 +280,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
         if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
             return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
-    chosen = not p.optional and bool(choices) and all(isinstance(c, str) for c in choices or ())
-    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or (choices and not chosen):
+    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or choices:
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
@@ -290,14 +293,19 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         match = re.search(pattern, outside, re.IGNORECASE)
         if not match:
             continue
+        if verb in _TO_A_VALUE and not match.start() and " of " in outside:
+            continue  # "change the image of a deployment": the image is what it is changed to
         before = outside[: match.start()].rstrip().rsplit(" ", 1)[-1].lower()
         if before and match[0].split()[0].lower() not in _STARTS and not re.fullmatch(PREPOSITION, before):
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        if not before and (p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or noun in _ANY) and not p.optional:
+        goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH)
+        if goods and re.search(rf"\w \w+ {re.escape(noun)}", match[0]):
+            return None  # "report a lost item"
+        if not before and (goods or noun in _ANY) and not p.optional:
             return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
-        if p.type in (DATE, DATETIME, TIME) and before not in ("for", "on", "at"):
+        if p.type.question in _MOMENTS and before not in ("for", "on", "at"):
             continue
         if p.type.name == "number" and not before and plural(noun) and not p.optional:
             return f"{text[: match.start()]}{{{p.name}}} {noun}{text[match.end() :]}"  # "load 42 bags"
@@ -306,24 +314,24 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         if (
             not before
             and not names_a_thing(p)
-            and not chosen
             and not (p.type is wt.PERSON and noun == owner and verb not in _MAKING)
-            and p.type not in (lex.QUERY, lex.KEYWORD, PHONE, EMAIL, wt.URL)
+            and p.type.name not in (lex.QUERY.name, lex.KEYWORD.name)
+            and p.type not in (PHONE, EMAIL, wt.URL)
             and p.type.name != "number"
         ):
             continue
-        lead = _lead(p, noun, match[0], bare=not before, chosen=chosen)
+        lead = _lead(p, noun, match[0], bare=not before)
         return text[: match.start()] + f"{lead}{{{p.name}}}" + text[match.end() :]
     return None
 
 
-def _lead(p: Param, noun: str, found: str, *, bare: bool, chosen: bool) -> str:
+def _lead(p: Param, noun: str, found: str, *, bare: bool) -> str:
     """The words in front of a slot: "order ", "the file ", or none; `bare`: no preposition is before it."""
     lead = (
         f"{noun} "
         if p.type.name in ("id", "uuid", "code")
         else f"the {noun} "
-        if names_a_thing(p) or chosen or p.type in (PHONE, EMAIL)
+        if names_a_thing(p) or p.type in (PHONE, EMAIL)
         else ""
     )
     if p.type is ROOM:
@@ -333,9 +341,10 @@ def _lead(p: Param, noun: str, found: str, *, bare: bool, chosen: bool) -> str:
     return lead
 
 
+_MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 _ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
-_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, wt.TITLE, WORK, APP)
+_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, SLUG_NAME, wt.TITLE, WORK, APP)
 
 
 _PEOPLE = lex.word_set("""
@@ -354,7 +363,9 @@ def names_a_thing(p: Param) -> bool:
 def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
     """What a description calls a parameter: "user_id" -> "user id", "user"."""
     words = words_of(p.name)
-    bare = re.sub(r" (?:id|sid|name|code|number|address|symbol|title|key|ids|path)$", "", words)
+    bare = re.sub(
+        r" (?:id|sid|name|code|number|no|nr|ref|reference|address|symbol|title|key|ids|path)$", "", words
+    )
     out = [words, bare] if bare != words else [words]
     if names_a_thing(p):
         alone = sum(not q.optional for q in params) == 1

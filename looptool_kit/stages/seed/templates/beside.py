@@ -1,0 +1,62 @@
+"""What a parameter is beside the others of its tool."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from looptool_kit.core.samples import Tool
+from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.choices import said
+from looptool_kit.stages.seed.templates.names import is_id, words_of
+from looptool_kit.stages.seed.templates.numbers import is_number_of
+from looptool_kit.world.spec import Param
+from looptool_kit.world.types import Type
+
+
+def of_one_choice(name: str, tool: Tool) -> bool:
+    """Tell whether it goes with one choice of another parameter alone.
+
+    As `lost_reason` with the stage "lost".
+    """
+    first = words_of(name).split()[:1]
+    choices = {
+        said(v)
+        for n, s in tool.properties.items()
+        if n != name and isinstance(s, dict)
+        for v in s.get("enum") or ()
+    }
+    return bool(first) and first[0] in choices and first[0] != words_of(name)
+
+
+_UNITS_OF_TIME = ("second", "minute", "hour", "day", "week")
+
+
+def smaller_unit(p: Param, params: Iterable[Param]) -> bool:
+    """Tell whether it only adds to a larger unit.
+
+    As "seconds" beside "minutes".
+    """
+    unit = lex.UNITS.get(words_of(p.name), "")
+    others = {lex.UNITS.get(words_of(q.name), "") for q in params}
+    return unit in _UNITS_OF_TIME and bool(others & {*_UNITS_OF_TIME[_UNITS_OF_TIME.index(unit) + 1 :]})
+
+
+def beside(name: str, kind: Type) -> bool:
+    """Tell whether it is no new value of what is changed.
+
+    A flag, or a remark.
+    """
+    return kind.name == "boolean" or bool(
+        re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
+    )
+
+
+def only_number(tool: Tool) -> bool:
+    """Tell whether one required parameter alone is a number.
+
+    IDs aside; what is set, is set to it.
+    """
+    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
+    said = [(n, s) for n, s in kinds if not is_id(words_of(n)) and not is_number_of(s) and "enum" not in s]
+    return len(said) == 1 and said[0][1].get("type") in ("integer", "number")
