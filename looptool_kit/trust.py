@@ -57,6 +57,7 @@ def acts(settings: Settings, folder: Path | None = None) -> list[Act]:
     servers = [(name, getattr(settings, name)) for name in ("generator_llm", "judge_llm", "policy_server")]
     servers += [("jury.others", endpoint) for endpoint in settings.jury.others]
     sent = [_sending(name, endpoint) for name, endpoint in servers if endpoint]
+    sent += [act for act in [_cluster(settings.cluster.address)] if act]
     if folder:
         paths = (settings.seeds.source, settings.search.file)
         inside = [Path(path).resolve().is_relative_to(folder.resolve()) for path in paths]
@@ -145,6 +146,16 @@ def _sending(setting: str, endpoint: Endpoint) -> Act:
     )
     words = f"sends samples to {endpoint.base_url}, and what ${endpoint.key_env} holds as the key"
     return Act(setting, words, _hash("send", endpoint.base_url, endpoint.key_env), parts)
+
+
+def _cluster(address: str) -> Act | None:
+    """A cluster of other machines; a Ray of this process alone needs no confirmation."""
+    if address in ("", "local"):
+        return None
+    words = (
+        f"sends samples to the Ray cluster {address} and runs there, and loads the Python objects it returns"
+    )
+    return Act("cluster.address", words, _hash("cluster", address), ("cluster.address",))
 
 
 def _hash(*parts: str) -> str:
@@ -243,6 +254,11 @@ def require_source(folder: Path, settings: Settings, setting: str = "seeds.sourc
         setting: The one that names the file: `seeds.source` or `search.file`.
     """
     _require(folder, next((a for a in acts(settings, folder) if a.setting == setting), None))
+
+
+def require_cluster(folder: Path, settings: Settings) -> None:
+    """Raise `RunError` where a run's work would go to an unconfirmed cluster."""
+    _require(folder, _cluster(settings.cluster.address))
 
 
 def require_endpoint(place: Path, endpoint: Endpoint) -> None:

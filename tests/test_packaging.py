@@ -29,6 +29,7 @@ HEAVY = (
     "jupyterlab",
     "aiohttp",
     "openai",
+    "ray",
 )
 LEVELS = (
     ("cli",),
@@ -45,7 +46,7 @@ LEVELS = (
     ("world",),
     ("checks",),
     ("drawing", "llm", "text"),
-    ("trust",),
+    ("cluster", "trust"),
     ("config",),
     ("core",),
 )

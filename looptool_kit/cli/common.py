@@ -105,6 +105,16 @@ def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) ->
     return Run.create(path, preset or "cpu", **overrides)
 
 
+def use_cluster(run: Run, address: str) -> None:
+    """Let the work of this command go to a cluster, whatever `run.toml` says."""
+    from looptool_kit import trust
+    from looptool_kit.config import with_overrides
+
+    before, given = run.settings, {"cluster__address": address}
+    run.settings = with_overrides(before, **given)
+    trust.confirm_given(run.path, run.settings, given, before)
+
+
 def on_terminal() -> bool:
     """Whether a person sits there who can answer."""
     return sys.stdin.isatty() and sys.stdout.isatty()

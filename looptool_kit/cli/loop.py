@@ -22,6 +22,7 @@ from looptool_kit.cli.common import (
     ask_before_loop,
     open_or_create,
     overrides_of,
+    use_cluster,
 )
 from looptool_kit.core.terminal import say
 
@@ -68,6 +69,13 @@ def loop(
     preset: Preset = None,
     seed: SeedOption = None,
     set_: Set = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            help="Ray whose workers probe, score, verify, expand and evaluate: local (on this machine), auto,"
+            " HOST:PORT or ray://HOST:PORT. For this command alone; for good set cluster.address."
+        ),
+    ] = None,
     yes: Yes = False,
 ) -> None:
     """Close the loop: seed, train, evaluate, probe, verify, expand, compose, and again.
@@ -79,6 +87,8 @@ def loop(
     from looptool_kit.report.time_left import time_left
 
     run = open_or_create(path, preset, overrides_of(set_, seed))
+    if cluster is not None:
+        use_cluster(run, cluster)
     ask_before_loop(run, yes)
     if not run.iterations and (forecast := _forecast(run)):
         say(forecast)

@@ -241,6 +241,22 @@ class CallSettings(_Settings):
     """
 
 
+class ClusterSettings(_Settings):
+    """Workers on Ray in place of this process (docs/scale-ray.md); training stays in this process."""
+
+    machine = frozenset({"address", "workers", "cpus"})
+
+    address: str = Field("", pattern=r"^(|local|auto|(ray://)?[\w.-]+:\d+)$")
+    """Where probing, scoring, verifying, expanding, writing seed samples and evaluating run: `local` (a Ray
+    of its own on this machine), `HOST:PORT` or `auto` (a cluster that this machine is a node of),
+    `ray://HOST:PORT` (one that it is not). Empty: this process.
+    """
+    workers: int = Field(2, ge=1)
+    """Workers at once; each holds the policy, and takes a GPU where the cluster has some."""
+    cpus: int = Field(1, ge=1)
+    """Processor cores of a worker, and its threads."""
+
+
 class ComposeSettings(_Settings):
     """D_{j+1} = D_ES + D_EE + D_HPPL + D_seed-new (LoopTool, section 3.6)."""
 
@@ -332,6 +348,7 @@ class Settings(_Settings):
     augment: AugmentSettings = AugmentSettings()
     evaluate: EvaluateSettings = EvaluateSettings()
     calls: CallSettings = CallSettings()
+    cluster: ClusterSettings = ClusterSettings()
 
     @property
     def held_out(self) -> int:

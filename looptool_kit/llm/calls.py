@@ -14,11 +14,10 @@ import json
 import math
 import os
 import random
-import sqlite3
 import zlib
 from collections import deque
-from collections.abc import Mapping
-from contextlib import closing, suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -40,6 +39,9 @@ MAX_PAUSE = 8.0
 """Seconds between two tries, where the server asks for no wait."""
 MIN_FAILURES = 8
 """Failed calls in a row after which the rest is not tried; at least as many as are in flight at once."""
+
+Keep = Callable[[str, str], Awaitable[None]]
+"""Keeps the raw answer to the request of that key; it is on disk when this returns."""
 
 _RETRIED = {408, 409, 429}
 _OTHER_NAME = {"max_tokens": "max_completion_tokens", "temperature": None, "response_format": None}
@@ -127,7 +129,7 @@ class Calls:
             headers["Authorization"] = f"Bearer {key}"
         url = urlsplit(self.endpoint.base_url)
         direct = url.hostname in ("localhost", "127.0.0.1", "::1") or proxy_bypass(url.hostname or "")
-        with closing(open_store(self.store)) as db:
+        with self.keeping() as kept:
             session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=self.endpoint.concurrency),
                 timeout=aiohttp.ClientTimeout(total=self.endpoint.timeout),
@@ -137,9 +139,19 @@ class Calls:
             )
             async with session, asyncio.TaskGroup() as group:
                 for _ in range(min(self.endpoint.concurrency, len(self.todo))):
-                    group.create_task(self._work(session, db, key))
+                    group.create_task(self._work(session, kept, key))
 
-    async def _work(self, session: Any, db: sqlite3.Connection, secret: str) -> None:
+    @contextmanager
+    def keeping(self) -> Iterator[Keep]:
+        """Open the store; gives what keeps an answer in it."""
+
+        async def one(key: str, raw: str) -> None:
+            keep(db, self.store, key, self.endpoint.model, raw)
+
+        with closing(open_store(self.store)) as db:
+            yield one
+
+    async def _work(self, session: Any, kept: Keep, secret: str) -> None:
         while self.todo:
             key, body = self.todo.popleft()
             try:
@@ -147,7 +159,7 @@ class Calls:
             except _Failed as failure:
                 reply = Reply(None, str(failure))
             else:
-                keep(db, self.store, key, self.endpoint.model, raw)
+                await kept(key, raw)
                 reply = read_reply(raw)
             self.replies[key] = reply
             self.spent = Totals._make(

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Thread
 
+from looptool_kit import cluster
 from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.progress import bar
 from looptool_kit.llm.calls import Calls, EndpointError
@@ -57,7 +58,12 @@ def complete(
         if most is not None:
             _afford(len(todo), most, endpoint, store, desc)
         title = f"{desc} ({len(replies)} from the store)" if replies else desc
-        replies |= _asked(Calls(endpoint, store, todo), len(todo), title)
+        if cluster.running():
+            from looptool_kit.llm.remote import asked
+
+            replies |= asked(endpoint, store, todo, title)
+        else:
+            replies |= _asked(Calls(endpoint, store, todo), len(todo), title)
     return [replies[key] for key in keys]
 
 

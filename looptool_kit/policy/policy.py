@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from looptool_kit import cluster
 from looptool_kit.config import EngineName, Settings
 from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.errors import RunError
@@ -125,9 +127,21 @@ def open_engine(policy: Policy, batch: int) -> Engine:
     """Open the engine of a policy; the last one stays open.
 
     So probe, verify and evaluate load it once. vLLM's serve all policies of one base model, by swapping
-    adapters. Raises ValueError where the policy's engine is not installed or not named, ConnectionError where
-    its server does not answer.
+    adapters. On a cluster its workers open it. Raises ValueError where the policy's engine is not installed
+    or not named, ConnectionError where its server does not answer.
     """
+    if cluster.running():
+        from looptool_kit.policy.remote import RemoteEngine
+
+        _trusted(policy)
+        return RemoteEngine(
+            policy.model, policy.adapter, batch, policy.engine, partial(_engine, policy, batch)
+        )
+    return _engine(policy, batch)
+
+
+def _engine(policy: Policy, batch: int) -> Engine:
+    """The engine in this process."""
     opening = {"vllm": _vllm, "served": _served, "transformers": _transformers}[policy.engine]
     engine = opening(policy, batch)
     engine.use(policy.adapter)
@@ -211,10 +225,17 @@ def _served(policy: Policy, batch: int) -> Engine:
             'engine = "served" needs a vLLM server: give base_url and model under [policy_server] in run.toml'
             " (docs/engines.md)."
         )
-    if place := policy.folder or policy.adapter:
-        require_endpoint(Path(place), server)
+    _trusted(policy)
     key = ("served", policy.model, str(batch), server.model_dump_json())
     return _opened(key, lambda: ServedEngine(server, find_model(policy.model).path, batch_size=batch))
+
+
+def _trusted(policy: Policy) -> None:
+    """Raise `RunError` where a policy would send data to a server that nobody has confirmed."""
+    place = policy.folder or policy.adapter
+    # The driver has asked before it sends a worker the policy.
+    if place and policy.engine == "served" and policy.server and not cluster.Worker.inside:
+        require_endpoint(Path(place), policy.server)
 
 
 def _opened(key: tuple[str, ...], load: Callable[[], Engine]) -> Engine:

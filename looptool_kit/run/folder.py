@@ -29,17 +29,17 @@ from typing import Any, Self, TypeVar
 
 from pydantic import BaseModel, JsonValue
 
-from looptool_kit import trust
+from looptool_kit import cluster, trust
 from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
 from looptool_kit.core.errors import RunError, full_disk_explained, no_writing
-from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import Stored, Table, append_lines, write_json, write_text
 from looptool_kit.core.terminal import visible
 from looptool_kit.run import lock
+from looptool_kit.run.batches import through
 from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
-from looptool_kit.run.keys import batch_name, marked
+from looptool_kit.run.keys import marked
 from looptool_kit.run.manifest import read_manifest
 from looptool_kit.run.run_toml import FORMAT, read_settings
 
@@ -137,6 +137,10 @@ class Run:
         self._lock, self.read_only = None, True
         self._log = DecisionLog(self._log.file)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """A worker of a cluster gets the run to read."""
+        return Run, (self.path, self.settings, True)
+
     def __enter__(self) -> Self:
         return self
 
@@ -149,7 +153,8 @@ class Run:
         Every stage asks before it makes anything.
         """
         if self.read_only:
-            raise RunError(
+            kind = cluster.OnlyHere if cluster.Worker.inside else RunError
+            raise kind(
                 f"{self.path} was opened read-only (or closed), so nothing in it is made or changed."
                 f" Open it with Run.open({str(self.path)!r})."
             )
@@ -312,25 +317,8 @@ class Run:
             self.supersede(parts)
         parts.mkdir(parents=True, exist_ok=True)
         write_text(parts / "key", key)
-        rows: dict[int, Any] = {}
-        with bar(sum(map(len, plan)), f"{name.replace('_', ' ')} {iteration}", "sample") as shown:
-            for batch in plan:
-                path = parts / f"{batch_name(batch)}.parquet"
-                done = self._kept(kind, path)
-                if done is None:
-                    done = work(batch)
-                    done.write(path)
-                rows.update(zip(batch, done, strict=True))
-                shown.update(len(batch))
-        return kind(rows[i] for i in sorted(rows))
-
-    def _kept(self, kind: type[T], path: Path) -> T | None:
-        """A batch that is done; one that another version wrote in another form is moved aside."""
-        try:
-            return kind.read(path) if path.exists() else None
-        except ValueError:
-            self.supersede(path)
-            return None
+        title = f"{name.replace('_', ' ')} {iteration}"
+        return through(parts, title, plan, kind, work, self.supersede)
 
     # ---------------------------------------------------------- decisions
 

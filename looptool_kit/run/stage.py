@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
+from looptool_kit import cluster, trust
 from looptool_kit.config import Settings, deciding
 from looptool_kit.core.errors import full_disk_explained
 from looptool_kit.core.tables import Table
@@ -29,6 +30,8 @@ CHAIN = (
 )  # fmt: skip
 """The manifests of an iteration, each made from the one before."""
 SCORES = ("scores", "development_scores")
+HERE = ("policy",)
+"""Manifests whose work stays in this process: a training and what it generates between its steps."""
 TITLES = {
     "policy": "train",
     "scores": "evaluate",
@@ -148,12 +151,15 @@ class Stage:
         """
         self.run.writable()
         refuse_links(self.run.path)
+        settings = self.run.settings
+        trust.require_cluster(self.run.path, settings)
         self._announce()
         again = self.run.done(self.name, self.iteration, self.key)  # then they were an earlier result's
         before = 0.0 if again else seconds_before(self.manifest_path, self.key)
         self.started, self._cpu = time.monotonic() - before, cpu_clock()
         with (
             full_disk_explained(self.run.path),
+            cluster.of(None if self.name in HERE else settings.cluster),
             counted(self.manifest_path, self.key, before, self.run.writable),
         ):
             yield

@@ -66,6 +66,7 @@ CHOICES = {
     "trainer": "unsloth",
     "engine": "vllm",
     "report_to": "tensorboard",
+    "cluster.address": "127.0.0.1:6379",
     "policy_server": JUDGE,
     "compose.both_correct": "discard",
     "compose.unjudged": "discard",
