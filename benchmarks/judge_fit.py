@@ -47,7 +47,8 @@ FITTED = ("world", "templates", "made-up tools")
 UNSEEN = "BFCL"
 RIDGE = 3e-5
 """Weight of the squared weights: keeps signs that hardly occur near zero. Of 1e-4, 3e-5 and 1e-5 the largest
-under which a generated data set that is left out is predicted nearly as well as under the least.
+under which a generated data set that is left out is predicted nearly as well as under the least. The
+precision on BFCL under each was seen by then (.971, .963, .951), so it is no figure of untouched data.
 """
 MIX: dict[VerdictName, float] = {
     "PRED_WRONG": 0.4, "LABEL_WRONG": 0.4, "BOTH_CORRECT": 0.04, "BOTH_WRONG": 0.16

@@ -9,7 +9,7 @@ import pytest
 
 nbformat = pytest.importorskip("nbformat")
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("0*.ipynb"))
-SAVED = ("01_one_iteration", "02_iterate", "03_your_tools")
+SAVED = ("00_tour", "01_one_iteration", "02_iterate", "03_your_tools")
 """Those whose finding has figures of the run that is saved in them."""
 
 
