@@ -58,6 +58,15 @@ def spent(store: Path, endpoints: Sequence[Endpoint] = ()) -> dict[str, Totals]:
     }
 
 
+def copy(store: Path, target: Path) -> None:
+    """Copy a store with all its answers.
+
+    A killed process leaves its last ones in a file beside the store until the store is opened again.
+    """
+    with closing(open_store(store)) as db, explained(store), closing(sqlite3.connect(target)) as other:
+        db.backup(other)
+
+
 def spent_words(store: Path, endpoint: Endpoint) -> str:
     """The sums of a model's answers in a store, in words."""
     total = spent(store, [endpoint]).get(endpoint.model, Totals(0, 0, 0, 0, 0, 0.0))

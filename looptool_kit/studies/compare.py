@@ -26,6 +26,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import write_text
 from looptool_kit.core.terminal import say as print_line
+from looptool_kit.llm import store
 from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
 from looptool_kit.run.run_toml import FORMAT
@@ -256,9 +257,10 @@ def _fork(plan: Comparison, full: Run, path: Path, arm: str) -> Run:
             full.folder(0), unfinished / "seed", ignore=shutil.ignore_patterns("*.parts", "checkpoint-*")
         )
         _copy_first_iteration(full, unfinished, loops=plan.arms[arm].data == "loop")
-        for name in ("calls.sqlite", "tools.json"):  # paid answers are not paid twice
-            if (full.path / name).exists():
-                shutil.copy(full.path / name, unfinished / name)
+        if (full.path / "tools.json").exists():
+            shutil.copy(full.path / "tools.json", unfinished / "tools.json")
+        if (full.path / "calls.sqlite").exists():  # paid answers are not paid twice
+            store.copy(full.path / "calls.sqlite", unfinished / "calls.sqlite")
         write_text(unfinished / "run.toml", dump_settings(_settings(plan, full, arm), FORMAT))
         unfinished.replace(path)
         trust.inherit(path, full.settings, full.path)

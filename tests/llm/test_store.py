@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from mock_llm import MockLLM
 from paid_calls import at, question
 
 from looptool_kit.llm.client import complete
-from looptool_kit.llm.store import StoreError, spent
+from looptool_kit.llm.store import StoreError, copy, count_of, keep, open_store, spent
 
 
 def broken(store: Path, how: str) -> None:
@@ -86,3 +88,16 @@ def test_a_folder_in_the_place_of_the_store_is_a_paragraph(store: Path) -> None:
     store.mkdir(parents=True)
     with MockLLM(lambda _: "there") as server, pytest.raises(StoreError, match="not a plain file"):
         complete([question("a")], at(server, retries=1), store)
+
+
+def test_a_copy_holds_what_a_killed_process_left_beside_the_store(store: Path, tmp_path: Path) -> None:
+    with closing(open_store(store)) as db:
+        keep(db, store, "a", "m", "{}")
+        beside = store.with_name(f"{store.name}-wal")
+        assert beside.stat().st_size > 0, "not yet in the store itself"
+        killed = tmp_path / "killed" / store.name
+        killed.parent.mkdir()
+        shutil.copy(store, killed)
+        shutil.copy(beside, killed.with_name(beside.name))
+    copy(killed, tmp_path / "copy.sqlite")
+    assert count_of(tmp_path / "copy.sqlite", "m") == 1
