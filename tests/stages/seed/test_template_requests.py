@@ -431,3 +431,17 @@ def test_a_trial_counts_what_is_refused() -> None:
     tried = trial(pool, short)
     assert tried.refused["another tool on offer fits as well"] and tried.tried > len(pool)
     assert not tried.without  # alone on offer each of them can be asked for
+
+
+def test_a_title_takes_the_place_of_the_word_title() -> None:
+    """Not "suggest a title for the purchase "Velvet Clock""."""
+    suggest = tool(
+        "suggest_purchase", "Suggest a title for purchase.", 2, title="Title of the book", author="Its author"
+    )
+    rows = drawn([suggest], 20, kinds=["single"])
+    said = [
+        bool(re.search(rf'title "{c.arguments["title"]}" for purchase', s.request))
+        for s in rows
+        for c in s.label.calls
+    ]
+    assert sum(said) >= 0.85 * len(said), [s.request for s in rows]

@@ -370,6 +370,8 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
     if names_a_thing(p):
         alone = sum(not q.optional for q in params) == 1
         out = [bare] if bare not in ("id", "sid", "path", "name", "title") else [owner]
+        # "suggest a title for purchase": the title, not the purchase
+        out = [words, *out] if words in ("name", "title") else out
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
         if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
