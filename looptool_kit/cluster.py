@@ -39,11 +39,14 @@ AGAIN = "What is finished is kept: start the same command again, and it resumes 
 
 
 class OnlyHere(RunError):
-    """A worker was to write to the run folder, so the driver does that batch."""
+    """A worker was to write to the run; the driver does it."""
 
 
 class Worker:
-    """An actor of the pipeline: it holds the work, and with that what the work has opened."""
+    """An actor of the pipeline.
+
+    It holds the work, and with that what the work has opened.
+    """
 
     inside = False
     """Whether this process is a worker."""
@@ -101,7 +104,10 @@ def _packed(error: Exception) -> bytes:
 
 @contextmanager
 def of(settings: ClusterSettings | None) -> Iterator[None]:
-    """Let the work inside go to this cluster; None and an empty address keep it in this process."""
+    """Let the work inside go to this cluster.
+
+    None and an empty address keep it in this process.
+    """
     token = _wanted.set(settings)
     try:
         yield
@@ -110,13 +116,19 @@ def of(settings: ClusterSettings | None) -> Iterator[None]:
 
 
 def running() -> ClusterSettings | None:
-    """The cluster that work goes to now; None where it stays in this process, as in a worker."""
+    """The cluster that work goes to now.
+
+    None where it stays in this process, as in a worker.
+    """
     settings = _wanted.get()
     return settings if settings and settings.address and not Worker.inside else None
 
 
 def through(items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Each item with what `work` makes of it: by the workers where a cluster runs, else here and in order."""
+    """Each item with what `work` makes of it.
+
+    By the workers where a cluster runs, else here and in order.
+    """
     # One item is not worth a worker, and may be one whose work asks the cluster itself.
     if running() and len(items) > 1:
         yield from each(items, work)
@@ -153,7 +165,7 @@ def each(items: Sequence[T], work: Callable[[T], R], gpus: bool = True) -> Gener
     with lost(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # ray_remote_args_fn, until 2.64
         made = from_items(rows, override_num_blocks=len(rows)).map(
-            Worker,
+            Worker,  # type: ignore[arg-type]  # a class is what `compute` wants
             fn_constructor_args=arguments,
             compute=ActorPoolStrategy(size=count, max_tasks_in_flight_per_actor=2),
             num_cpus=settings.cpus,
@@ -255,7 +267,10 @@ def has_gpus() -> bool:
 
 
 def actor(kind: type, *arguments: Any) -> Any:
-    """One actor of a class beside this process, on its machine where that is a node of the cluster."""
+    """One actor of a class beside this process.
+
+    It is on its machine where that is a node of the cluster.
+    """
     settings = running()
     assert settings is not None
     ray = connected(settings)

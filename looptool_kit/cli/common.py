@@ -106,7 +106,10 @@ def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) ->
 
 
 def use_cluster(run: Run, address: str) -> None:
-    """Let the work of this command go to a cluster, whatever `run.toml` says."""
+    """Let the work of this command go to a cluster.
+
+    It holds whatever `run.toml` says.
+    """
     from looptool_kit import trust
     from looptool_kit.config import with_overrides
 

@@ -242,7 +242,10 @@ class CallSettings(_Settings):
 
 
 class ClusterSettings(_Settings):
-    """Workers on Ray in place of this process (docs/scale-ray.md); training stays in this process."""
+    """Workers on Ray in place of this process (docs/scale-ray.md).
+
+    Training stays in this process.
+    """
 
     machine = frozenset({"address", "workers", "cpus"})
 

@@ -59,8 +59,9 @@ class WorkersCalls(Calls):
 
 
 def asked(endpoint: Endpoint, store: Path, todo: Mapping[str, bytes], title: str) -> dict[str, Reply]:
-    """Key -> reply of the calls, made by the workers of the cluster under a progress bar.
+    """Key -> reply of the calls, by workers of the cluster.
 
+    They are made under a progress bar.
     The endpoint's concurrency is that of all workers together. Where one of them finds that too many calls
     failed in a row, what has not begun is not tried.
 
@@ -111,4 +112,6 @@ def _ask(endpoint: Endpoint, store: Path, writer: Any, chunk: list[tuple[str, by
 
 
 def _last(replies: Mapping[str, Reply]) -> str:
-    return next((r.error for r in reversed(replies.values()) if r.error), "").removeprefix(f"{NOT_TRIED}: ")
+    return next((r.error for r in reversed([*replies.values()]) if r.error), "").removeprefix(
+        f"{NOT_TRIED}: "
+    )

@@ -44,7 +44,7 @@ class Asked(Exception):
 
 
 class Script:
-    """The answers to one item's questions, in the order in which its work asks them."""
+    """The answers to one item's questions, in the order asked."""
 
     def __init__(self, engine: TokenEngine, answers: Sequence[Sequence[Written]]) -> None:
         self.engine, self.answers = engine, iter(answers)

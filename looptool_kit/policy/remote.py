@@ -54,7 +54,9 @@ class RemoteEngine(TokenEngine):
         return _opened, (self.here,)
 
     def through(self, items: Sequence[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]] | None:
-        """Each item with its result by `ray.data.llm`; None where workers open the engine instead."""
+        """Each item with its result by `ray.data.llm`.
+
+        None where workers open the engine instead."""
         if self.kind != "vllm" or not cluster.has_gpus():
             return None
         rows = partial(pipeline, self.path, self.adapter, self.batch_size)

@@ -23,7 +23,9 @@ def through(
     work: Callable[[Sequence[int]], T],
     supersede: Callable[[Path], None],
 ) -> T:
-    """Do the batches that have no file, by the workers of a cluster where one runs.
+    """Do the batches that have no file yet.
+
+    The workers of a cluster do them where one runs.
 
     Args:
         parts: The folder of their files.

@@ -445,3 +445,29 @@ def test_a_title_takes_the_place_of_the_word_title() -> None:
         for c in s.label.calls
     ]
     assert sum(said) >= 0.85 * len(said), [s.request for s in rows]
+
+
+def test_numbers_and_days_are_those_that_people_have() -> None:
+    """A range of the tool's only number, what somebody earns, an arrival before the departure."""
+    day = {"type": "string", "format": "date"}
+    tools = [
+        tool(
+            "set_weekly_goal",
+            "Set how many sessions you want to do a week (1 to 14)",
+            sessions={"type": "integer"},
+        ),
+        tool(
+            "hire_employee",
+            "Add a new employee.",
+            full_name="Full name",
+            salary={"type": "integer", "description": "Yearly salary in euros"},
+        ),
+        tool("check_rooms", "Check whether rooms are free.", arrival=day, departure=day),
+    ]
+    rows = drawn(tools, 60, kinds=["single", "choice"])
+    calls = [(c, s) for s in rows for c in s.label.calls]
+    assert {c.name for c, _ in calls} == {t.name for t in tools}
+    for c, s in calls:
+        assert "how many" not in s.request, s.request
+        assert 1 <= c.arguments.get("sessions", 1) <= 14 and c.arguments.get("salary", 28_000) >= 28_000
+        assert c.arguments.get("arrival", "0") <= c.arguments.get("departure", "1"), s.request

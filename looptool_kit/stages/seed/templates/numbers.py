@@ -58,6 +58,12 @@ _BY_UNIT: tuple[tuple[str, tuple[float, float]], ...] = (
     (r"\b(?:grams|milliliters|millilitres|ml|mg|milligrams)\b", (50, 900)),
 )
 """Of small units a person needs many."""
+_EARNED: tuple[tuple[str, tuple[float, float]], ...] = (
+    (r"\b(?:hourly|an hour|per hour)\b", (12, 60)),
+    (r"\bmonthly (?:salary|wage|pay|income)|\b(?:salary|wage|income) (?:a|per) month", (1800, 8000)),
+    (r"\b(?:salary|income)\b", (28_000, 120_000)),
+)
+"""What people earn."""
 _IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
 """"Number of the gate": it names one, and counts nothing."""
 
@@ -154,7 +160,7 @@ def _range(
 ) -> tuple[float, float]:
     usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}".strip())), None)
     if is_money(words, description) and not re.search(r"\btip$", words):
-        usual = (20, 900)
+        usual = next((r for p, r in _EARNED if re.search(p, f"{words} {description.lower()}")), (20, 900))
     usual = (
         usual
         or next((r for p, r in _RANGES if re.search(p, words)), None)

@@ -164,10 +164,15 @@ _LATER = re.compile(
 )
 
 
+_COMING, _GOING = re.compile("arriv", re.IGNORECASE), re.compile("depart", re.IGNORECASE)
+
+
 def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
     if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
         return True
+    if _COMING.search(f"{a} {b}") and _GOING.search(f"{a} {b}"):
+        return bool(x < y)  # of a room the arrival, of a train the departure: that which stands first
     if _EARLIER.search(a) and _LATER.search(b):
         return bool(x < y)
     return not (_LATER.search(a) and _EARLIER.search(b)) or bool(y < x)

@@ -29,6 +29,7 @@ from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, 
 from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
+from looptool_kit.stages.seed.templates.stated import limits_of_number
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of, without_number
@@ -101,6 +102,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
+            schema = _with_limits_of(tool, name, schema)
             kind = without_number(
                 name, type_of(name, schema, owner_of(tool, _described(schema)), context), tool.properties
             )
@@ -124,6 +126,14 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         verbs,
         fixed,
     )
+
+
+def _with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
+    """The schema of a tool's only number, with limits that the tool's description states: "(1 to 14)"."""
+    is_number = isinstance(schema, dict) and schema.get("type") in ("integer", "number")
+    if not is_number or not only_number(tool) or limits_of_number(_described(schema)):
+        return schema
+    return limits_of_number(tool.description) | schema
 
 
 _OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
