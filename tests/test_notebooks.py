@@ -326,7 +326,7 @@ def test_cells_say_nothing_to_a_linter() -> None:
         assert not [c.source for c in build.convert(name).cells if re.search(r"# (noqa|fmt:)", c.source)]
     line = "    display(x)  # noqa: F821 - IPython's; fills while this cell trains"
     assert build.without_linter(line) == "    display(x)  # fills while this cell trains"
-    assert build.without_linter("a = '# fmt'\nb()  # fmt: skip\n") == "a = '# fmt'\nb()\n"
+    assert build.without_linter("\na = '# fmt'\nb()  # fmt: skip\n") == "a = '# fmt'\nb()"
 
 
 def test_a_run_is_opened_as_it_stands(
