@@ -267,7 +267,7 @@ def test_whole_lists_evolve_and_what_is_rejected_is_told() -> None:
         groups = [list(g) for _, g in groupby(drawn(), key=lambda s: s.tools)]
         runs.append([o for g in groups for o in evolve(g, buffer, (1, 3), rng)])
         assert 10 < len(buffer) <= 64
-    assert runs[0] == runs[1]
+    assert [o._replace(steps=()) for o in runs[0]] == [o._replace(steps=()) for o in runs[1]]
     good = [o for o in runs[0] if not o.why]
     assert len(good) > 0.9 * len(drawn()) and all(o.why for o in runs[0] if o not in good)
     operators = Counter(str(a).split()[0] for o in good for a in o.sample.meta["evolved"])  # type: ignore

@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from lab import open_notebook, save_and_reload, write_notebook
 
+from looptool_kit.core.samples import Samples
+from looptool_kit.run.folder import Run
+
 CELL = """
 from looptool_kit.core.records import Scores
 from looptool_kit.run.folder import Run
@@ -72,12 +75,13 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     first.get_by_text("✗ wrong").wait_for(timeout=60_000)
     assert fixed.get_attribute("aria-pressed") == "true" and second.get_by_text("✓ right").count() == 1
     counted = view.locator(".lt-find [role=status]")
+    n = len(Run.open(RECORDED, read_only=True).table(Samples, "held_out", 0))
     n_fixed, n_broken = (int(b.inner_text().split()[0]) for b in (fixed, broken))
-    assert counted.inner_text().startswith(f"{n_fixed} of 300") and n_broken > 0
+    assert counted.inner_text().startswith(f"{n_fixed} of {n}") and n_broken > 0
 
     # By mouse: the other count, a row further down, the same count again for all.
     broken.click()
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
     second.get_by_text("✗ wrong").wait_for()
     assert "<img src=x" in second.inner_text() and not page.evaluate("() => window.bad")
     before = chosen.get_by_role("article").get_attribute("aria-label")
@@ -87,11 +91,11 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
         arg=[chosen.element_handle(), before],
     )
     broken.click()
-    counted.get_by_text("300 of 300 rows").wait_for()
+    counted.get_by_text(f"{n} of {n} rows").wait_for()
 
     # By keys: f and b choose, arrows walk, Enter goes to the sample; in the search field they type.
     grid.press("f")
-    counted.get_by_text(f"{n_fixed} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_fixed} of {n} rows").wait_for()
     before = chosen.get_by_role("article").get_attribute("aria-label")
     grid.press("ArrowDown")
     page.wait_for_function(
@@ -101,34 +105,34 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     grid.press("Enter")
     assert chosen.evaluate("(node) => node === document.activeElement")
     chosen.press("b")
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
     find = view.get_by_role("searchbox")
     find.press_sequentially("zqfbz")
-    counted.get_by_text("0 of 300 rows").wait_for()
+    counted.get_by_text(f"0 of {n} rows").wait_for()
     chosen.get_by_text("no sample is shown").wait_for()
     find.fill("")
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
 
     # A tool's name breaks between its words.
     find.fill("_device_timer")
     chosen.locator(".lt-pair code wbr").first.wait_for(state="attached")
     find.fill("")
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
 
     # Other policies; how keys move in a closed list of choices is the browser's affair.
     first_of, last_of = (view.get_by_role("combobox", name=name, exact=True) for name in ("before", "after"))
     first_of.select_option("base")
-    view.get_by_text("D3 against base on 300 samples").wait_for()
+    view.get_by_text(f"D3 against base on {n} samples").wait_for()
     last_of.select_option("D2")
-    view.get_by_text("D2 against base on 300 samples").wait_for()
+    view.get_by_text(f"D2 against base on {n} samples").wait_for()
     chosen.get_by_role("region", name="answer of D2").wait_for()
     n_broken = int(broken.inner_text().split()[0])
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for()
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
     for width in (1000, 700):
         page.set_viewport_size({"width": width, "height": 900})
         assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
 
     save_and_reload(page)
-    counted.get_by_text(f"{n_broken} of 300 rows").wait_for(timeout=60_000)
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for(timeout=60_000)
     assert broken.get_attribute("aria-pressed") == "true" and last_of.input_value() == "D2"
     assert page.faults == [] and page.outside == []

@@ -57,7 +57,12 @@ const stepsOf = ([name, head, rows]) =>
 function render({ model, el }) {
   const line = statusLine();
   const charts = h("div", { class: "lt-charts" });
-  const steps = h("div", { class: "lt-steps" });
+  const steps = h("div", {
+    class: "lt-steps",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "steps of the training",
+  });
   const table = h("div", {
     class: "lt-rollouts",
     tabindex: "0",
