@@ -8,6 +8,9 @@ from typing import Any
 
 from lab import open_notebook, save_and_reload, write_notebook
 
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets import TryView
+
 CELL = """
 import json
 from looptool_kit.policy.engines import Completion
@@ -45,8 +48,10 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     summary = view.locator("summary", has_text="tools on offer")
     offered = int(summary.inner_text().split()[0])
     summary.click()
-    view.get_by_role("searchbox", name="find a tool").fill("timer device")
-    box = view.get_by_role("checkbox", name="delete_device_timer")
+    chosen = TryView(Run.open(RECORDED, read_only=True)).chosen
+    other = next(name for name in chosen if name != "create_device_timer")
+    view.get_by_role("searchbox", name="find a tool").fill(other)
+    box = view.get_by_role("checkbox", name=other)
     box.uncheck()
     view.locator("summary", has_text=f"{offered - 1} of ").wait_for()
     request.fill("Humidifier off at 6:45am.")
