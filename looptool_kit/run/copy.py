@@ -17,7 +17,7 @@ def copy_run(source: Path, folder: Path) -> None:
     # No name that a person gives a folder of their own, as `.git` is: what stands there is removed.
     unfinished = folder.with_name(f".{folder.name}.copying")
     shutil.rmtree(unfinished, ignore_errors=True)
-    shutil.copytree(source, unfinished)
+    shutil.copytree(source, unfinished, symlinks=True)  # what a link points at does not join the copy
     for file in unfinished.glob("iterations/*/probes.parquet"):
         raw = file.with_name("probes_raw.parquet")
         if not raw.exists():

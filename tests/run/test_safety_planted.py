@@ -183,3 +183,12 @@ def test_what_has_no_end_is_not_read(run: Run, tmp_path: Path, name: str, kind: 
             Run.open(run.path, read_only=read_only)
     listed = CliRunner().invoke(app, ["runs", str(run.path.parent)])
     assert listed.exit_code == 0 and listed.exception is None, listed.output
+
+
+def test_a_copy_takes_in_nothing_that_a_link_points_at(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("key")
+    Run.create(tmp_path / "run", "cpu-quick").close()
+    (tmp_path / "run" / "notes").symlink_to(secret)
+    copy_run(tmp_path / "run", tmp_path / "copy")
+    assert (tmp_path / "copy" / "notes").is_symlink()
