@@ -36,7 +36,7 @@ FIRST_STAGES = {
     **dict.fromkeys(("expand", "reverse", "check", "hardgen"), "expansions"),
     **dict.fromkeys(("compose", "budget", "augment", "search.share"), "composition"),
     "evaluate": "scores",
-    "calls": "",
+    **dict.fromkeys(("calls", "cluster"), ""),
 }
 """Section or setting -> the first stage that is made again where it changes; empty: none."""
 STRATEGIES = {
