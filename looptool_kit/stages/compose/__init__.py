@@ -24,7 +24,7 @@ from looptool_kit.core.records import (
     Probes,
     Verdicts,
 )
-from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import Stored, Table, column
 from looptool_kit.lineage.error_seeds import INCONSISTENT, all_seeds, chosen, with_decisions
 from looptool_kit.run.decisions import Decision
@@ -283,9 +283,9 @@ def _high_perplexity(run: Run, j: int, probes: Probes, verdicts: Verdicts) -> li
         correct = [probed[v.sample_id] for v in verdicts if v.verdict == "BOTH_CORRECT"]
         high += [p for p in correct if p.perplexity > limit]
     high.sort(key=lambda p: -p.perplexity)
-    ids = {p.sample_id for p in high}
-    kept = run.stored(Samples, "samples", j, keep=lambda row: row["id"] in ids)
-    calling = {sample.id for sample in kept if sample.label.calls}
+    file = run.folder(j) / "samples.parquet"
+    labels = zip(column(file, "id"), column(file, "label"), strict=True)
+    calling = {sample_id for sample_id, label in labels if Label.model_validate_json(label).calls}
     place: dict[str, float] = {}
     for calls in (True, False):
         kind = [p for p in high if (p.sample_id in calling) is calls]
