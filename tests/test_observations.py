@@ -59,9 +59,9 @@ def test_texts_of_a_pandas_table_begin_at_the_left() -> None:
 def test_make_says_where_the_commands_are() -> None:
     if shutil.which("make") is None:
         pytest.skip("this machine has no make")
-    done = subprocess.run(
-        ["make", "-n", "loop", "VENV=no-such-folder"], cwd=TESTS.parent, capture_output=True, text=True
-    )
+    # Called from another make, it would end with the folder that it leaves.
+    command = ["make", "--no-print-directory", "-n", "loop", "VENV=no-such-folder"]
+    done = subprocess.run(command, cwd=TESTS.parent, capture_output=True, text=True)
     assert done.returncode == 0 and ". no-such-folder/bin/activate" in done.stdout.splitlines()[-1], (
         done.stderr
     )
