@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import jsonschema_rs
 
 from looptool_kit.core.samples import ToolCall
 from looptool_kit.core.toolcalls import canonical
 from looptool_kit.world.spec import Spec, specs
 from looptool_kit.world.types import Type, draw
-
-if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
 
 
 def new_state(today: date, held: bool = False) -> dict[str, Any]:
@@ -29,7 +28,7 @@ def new_state(today: date, held: bool = False) -> dict[str, Any]:
     return {"today": today.isoformat(), "held": held, "memo": {}, "records": {}}
 
 
-_VALIDATORS: dict[Spec, Draft202012Validator] = {}
+_VALIDATORS: dict[Spec, jsonschema_rs.Validator] = {}
 
 
 def problem(call: ToolCall, known: Mapping[str, Spec] | None = None) -> str | None:
@@ -42,11 +41,11 @@ def problem(call: ToolCall, known: Mapping[str, Spec] | None = None) -> str | No
     if spec is None:
         return f"unknown tool {call.name!r}"
     if spec not in _VALIDATORS:
-        from jsonschema import Draft202012Validator  # 1 s to import: `looptool init` executes nothing
-
-        _VALIDATORS[spec] = Draft202012Validator({**spec.tool.parameters, "additionalProperties": False})
+        _VALIDATORS[spec] = jsonschema_rs.Draft202012Validator(
+            {**spec.tool.parameters, "additionalProperties": False}
+        )
     for error in _VALIDATORS[spec].iter_errors(call.arguments):
-        return f"{'.'.join(map(str, error.path)) or 'arguments'}: {error.message}"
+        return f"{'.'.join(map(str, error.instance_path)) or 'arguments'}: {error.message}"
     for name, value in call.arguments.items():
         if not spec.by_name[name].type.accepts(value):
             return f"{name}: {value!r} is not {spec.by_name[name].type.description}"

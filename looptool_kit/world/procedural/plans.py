@@ -7,6 +7,7 @@ one. So whoever reads what is said, what is wanted and the tools can work the ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from random import Random
 from typing import NamedTuple
 
@@ -108,11 +109,12 @@ def _grown(pool: Sequence[Signature], rng: Random, length: int, branch: float) -
     steps = [_step(rng.choice(pool), (), (), rng)]
     for _ in range(length - 1):
         found = [s.tool.output for s in steps]
-        said = {k for s in steps for k in s.takes.values()} - set(found)
+        known = {k for s in steps for k in s.takes.values()} | set(found)
+        used = {s.tool for s in steps}
         anchors = [] if rng.random() < branch else [found[-1] if rng.random() < NEWEST else rng.choice(found)]
         ways = [
             s for s in pool
-            if s.output not in said and s.output not in found and s not in [t.tool for t in steps]
+            if s.output not in known and s not in used
             and (not anchors or any(_fits(anchors[0], i) for i in s.inputs))
         ]  # fmt: skip
         if not ways:
@@ -132,6 +134,7 @@ def _built_on(tool: Signature, found: Sequence[Kind]) -> int:
     return 2 * sum(can) - len(can)
 
 
+@cache  # a few hundred kinds, asked about for every tool of the pool at every step
 def _fits(kind: Kind, wanted: Kind | Either) -> bool:
     return kind.type.is_a(wanted.type)
 

@@ -72,7 +72,7 @@ def test_the_worlds_tools_say_what_is_wrong_themselves() -> None:
                 last = {"1": "2"}.get(value[-1:], "1") if isinstance(value, str) else ""
                 other = {**call.arguments, name: value[:-1] + last if isinstance(value, str) else "high"}
                 errors.add(error_of(call.model_copy(update={"arguments": other}), sample))
-    assert any(e.endswith("is not of type 'integer'") for e in errors)
+    assert any(e.endswith('is not of type "integer"') for e in errors)
     assert any("is not one of" in e for e in errors)
     # A record that is neither in the dialogue nor what the label is about.
     assert any(e.startswith("no event EV-") for e in errors)
