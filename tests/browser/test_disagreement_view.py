@@ -52,6 +52,19 @@ hostile.decide("verdict", sample.id, "BOTH_WRONG", bad, author=bad, iteration=2)
 DisagreementView(hostile)
 """
 
+SLOW = """
+import time
+
+
+class Busy(DisagreementView):
+    def on_detail(self, at):
+        time.sleep(1.5)
+        return super().on_detail(at)
+
+
+Busy(run)
+"""
+
 LOOK = """
 DisagreementView(Run.open("run", read_only=True))
 """
@@ -229,3 +242,26 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     desk.view.scroll_into_view_if_needed()
     page.screenshot(path=SHOTS / "disagreement_dark.png")
     assert json.dumps(page.faults) == "[]" and page.outside == []
+
+
+def test_no_key_is_lost_while_the_same_row_is_drawn_again(lab: tuple[str, Path], page: Any) -> None:
+    url, root = lab
+    folder = root / "busy"
+    folder.mkdir()
+    write_notebook(folder / "busy.ipynb", CELL.replace("view\n", ""), SLOW)
+    open_notebook(page, url, "busy/busy.ipynb")
+    desk = Desk(page, page.locator(".lt-view").first, folder / "run")
+    desk.view.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
+    first, decisions = desk.shown(), folder / "run" / "decisions.jsonl"
+    desk.view.locator(".lt-judge h4").click()
+    desk.press("t")
+    page.keyboard.type("hard")
+    desk.press("Enter")
+    desk.until(lambda: decisions.exists() and desk.written())
+    page.wait_for_timeout(400)  # the tag has changed the table, and its row is on its way to the page again
+    # The second key may be meant for the next row, which nobody has seen yet.
+    desk.press("1", "2")
+    desk.until(lambda: "Another row is shown now" in desk.status())
+    verdicts = [d for d in desk.written() if d.subject == "verdict"]
+    assert [(d.row, d.value) for d in verdicts] == [(first, {"verdict": "PRED_WRONG"})]
+    assert desk.shown() != first and page.faults == []

@@ -43,7 +43,7 @@ def viewing(run: Path, home: Path, *options: str) -> Iterator[str]:
             [*command, *options], env={**os.environ, **own}, stdout=file, stderr=subprocess.STDOUT
         )
     try:
-        for _ in range(600):
+        for _ in range(3000):
             if (found := re.search(r"http://localhost\S+", log.read_text())) or process.poll() is not None:
                 break
             time.sleep(0.1)

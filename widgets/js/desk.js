@@ -45,6 +45,8 @@ function deskQueue(model, say, show) {
   const { draw, drawn, isLate } = rowDrawer(model, say, show);
   /** The last action, under way or done. @type {Promise<unknown>} */
   let last = drawn();
+  /** All work that does not wait for the actions before it. @type {Promise<unknown>} */
+  let others = last;
   /** Actions under way. */
   let pending = 0;
 
@@ -85,17 +87,19 @@ function deskQueue(model, say, show) {
    * @template T
    * @param {() => Promise<T>} work
    */
-  async function during(work) {
+  function during(work) {
     pending += 1;
-    try {
-      return await work();
-    } finally {
+    const done = work().finally(() => {
       pending -= 1;
-    }
+    });
+    others = Promise.allSettled([others, done]);
+    return done;
   }
   /** Whether the selected row is still on its way to the page. */
   const waiting = () => pending > 0 || isLate();
-  return { act, step, during, draw, waiting, drawn };
+  /** What was under way when it was asked for. */
+  const settled = () => Promise.allSettled([last, others, drawn()]);
+  return { act, step, during, draw, waiting, settled, drawn };
 }
 
 /**

@@ -157,36 +157,49 @@ const keyList = (choices) =>
  */
 function deskActions(model, current, queue, { note, keys, say, leave }) {
   const blocked = model.get("blocked");
-  /** The row to decide on; null: nothing can be decided, or its row is still on its way to the page. */
-  const shownRow = () => {
-    const row = current();
-    const wait = queue.waiting();
+  /**
+   * Work on the row that is shown, once nothing is under way any more. A row only drawn again, because
+   * a tag or another view changed the table, loses no key; a decision never falls on a row not seen yet.
+   * @template T
+   * @param {(row: Exclude<ReviewedRow, { id: null }>) => T} work
+   */
+  const onRow = async (work) => {
     if (blocked) say(blocked, true);
-    else if (wait) say("The row was not shown yet: press again.");
-    return blocked || wait || row.id === null ? null : row;
+    const { id } = current();
+    if (!blocked && id === null) say("No row is shown.");
+    if (blocked || id === null) return null;
+    while (queue.waiting()) await queue.settled();
+    const row = current();
+    if (row.id === id) return work(row);
+    say("Another row is shown now: press again.");
+    return null;
   };
   /** @param {string} verdict */
-  const decide = (verdict) => {
-    const row = shownRow();
-    if (!row) return;
-    note.keep();
-    queue.act("decide", { id: row.id, verdict, note: note.node.value });
+  const decide = (verdict) =>
+    onRow(({ id }) => {
+      note.keep();
+      queue.act("decide", { id, verdict, note: note.node.value });
+    });
+  /** @param {string} id @param {string} text */
+  const saved = async (id, text) => {
+    try {
+      const answer = await ask(model, "label", { id, text, note: note.node.value });
+      say(answer.message ?? "");
+      await queue.drawn();
+      leave();
+      return "";
+    } catch (error) {
+      return `Not saved: ${reasonOf(error)}`;
+    }
   };
   /** @param {string} id @param {string} text */
   const saveLabel = async (id, text) => {
-    if (shownRow()?.id !== id) return "";
-    note.keep();
-    return queue.during(async () => {
-      try {
-        const answer = await ask(model, "label", { id, text, note: note.node.value });
-        say(answer.message ?? "");
-        await queue.drawn();
-        leave();
-        return "";
-      } catch (error) {
-        return `Not saved: ${reasonOf(error)}`;
-      }
-    });
+    const save = (/** @type {ReviewedRow} */ row) => {
+      if (row.id !== id) return "";
+      note.keep();
+      return queue.during(() => saved(id, text));
+    };
+    return (await onRow(save)) ?? "";
   };
   const undo = () => {
     if (blocked) say(blocked, true);
@@ -203,7 +216,7 @@ function deskActions(model, current, queue, { note, keys, say, leave }) {
   const skip = () => queue.act("skip");
   const writeNote = () => !blocked && note.node.focus();
   return {
-    shownRow,
+    onRow,
     saveLabel,
     actions: { decide, undo, help, escape, skip, note: writeNote, step: queue.step },
   };
@@ -322,10 +335,7 @@ function render({ model, el }) {
   const keys = keyList(choices);
   const desk = deskActions(model, current, queue, { note, keys, say: line.say, leave: rest });
   const label = labelDesk(model, current, desk.saveLabel, rest);
-  const edit = () => {
-    const about = desk.shownRow();
-    if (about) label.edit(about);
-  };
+  const edit = () => desk.onRow(label.edit);
   const bulk = async () => {
     const answer = blocked ? null : await queue.act("bulk");
     if (answer) dialog.open(answer);
