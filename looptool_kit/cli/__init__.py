@@ -22,6 +22,7 @@ import signal
 import sys
 
 from looptool_kit.cli.common import app
+from looptool_kit.core.errors import Stopped
 from looptool_kit.core.progress import close_bars
 from looptool_kit.core.terminal import say
 
@@ -73,10 +74,6 @@ def main() -> None:
             err=True,
         )
         sys.exit(130)
-
-
-class Stopped(BaseException):
-    """Ctrl-C; not KeyboardInterrupt, which the command-line library would swallow."""
 
 
 def _stop(*_: object) -> None:

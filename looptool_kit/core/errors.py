@@ -28,6 +28,13 @@ class RunError(Exception):
         return visible(super().__str__())
 
 
+class Stopped(BaseException):
+    """Ctrl-C in a command.
+
+    Not KeyboardInterrupt, which the command-line library would swallow.
+    """
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean ...?)`; empty where no name is near.
 
@@ -54,7 +61,7 @@ def full_disk_explained(path: Path) -> Iterator[None]:
     except RunError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and _inside(error, path) and (message := no_writing(error, path)):
+        if message := no_writing(_of_disk(error, path), path):
             raise RunError(message) from error
         free = shutil.disk_usage(path).free
         if not _is_full(error, free):
@@ -77,6 +84,12 @@ def no_writing(error: OSError, path: Path) -> str:
             " Run.open(..., read_only=True). To continue it: copy the folder to a disk that can be"
             " written to."
         )
+    if error.errno == errno.EIO:
+        return (
+            f"The disk of {path} reports a fault ({error}). Nothing already written was changed. Look at the"
+            " disk, or copy the folder to another one, and start the same command again; it resumes where it"
+            " stopped."
+        )
     if error.errno in (errno.EACCES, errno.EPERM):
         return (
             f"{path} may not be written to by you ({error}). Nothing was changed. To look at the run:"
@@ -98,6 +111,7 @@ _REMEDIES = {
     errno.EFBIG: "The disk takes no file of that size: give another place.",
     errno.EMFILE: "Too many files are open: raise the limit (`ulimit -n 4096`).",
     errno.EIO: "The disk reports a fault: look at it before you start the same command again.",
+    errno.EROFS: "The disk is read-only: give a place on another one.",
 }
 
 
@@ -113,9 +127,19 @@ def of_the_system(error: OSError) -> str:
     return f"{where}{error.strerror or error}. {_REMEDIES.get(error.errno, other)}"
 
 
-def _inside(error: OSError, path: Path) -> bool:
-    names = [n for n in (error.filename, error.filename2) if isinstance(n, str | os.PathLike)]
-    return any(Path(n).resolve().is_relative_to(path.resolve()) for n in names)
+_SAID = {"input/output error": errno.EIO, "read-only file system": errno.EROFS}
+"""What libraries that raise errors of their own kind say of a disk."""
+
+
+def _of_disk(error: Exception, path: Path) -> OSError:
+    """The error as one of the disk that `path` is on; without a number where it is about something else."""
+    if isinstance(error, OSError):
+        names = [n for n in (error.filename, error.filename2) if isinstance(n, str | os.PathLike)]
+        inside = any(Path(n).resolve().is_relative_to(path.resolve()) for n in names)
+        # Arrow names no file.
+        return error if inside or (not names and error.errno in _SAID.values()) else OSError(str(error))
+    number = next((n for words, n in _SAID.items() if words in str(error).lower()), None)
+    return OSError(number, str(error)) if number else OSError(str(error))
 
 
 def _is_full(error: Exception, free: int) -> bool:

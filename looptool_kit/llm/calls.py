@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from looptool_kit.core.endpoint import Endpoint, hide_key
-from looptool_kit.llm.messages import Reply, Totals, read_reply, totals
+from looptool_kit.llm.messages import Reply, Totals, read_reply, totals, writable
 from looptool_kit.llm.store import keep, open_store
 
 NOT_TRIED = "not tried"
@@ -68,7 +68,7 @@ class _Failed(Exception):
             is,
                 and another try does not help.
         """
-        super().__init__(reason)
+        super().__init__(writable(reason))
         self.wait = wait
 
 
@@ -295,14 +295,22 @@ def _about(body: str, name: str) -> bool:
 def _retry_after(headers: Mapping[str, str]) -> float:
     """Seconds that the server asks to wait, 0 if none.
 
-    Retry-After is a number or a date.
+    Retry-After is a number, or a date by the server's clock; the clock here may be wrong.
     """
     text = headers.get("Retry-After", "")
     try:
         seconds = float(text)
     except ValueError:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - datetime.now(UTC).timestamp()
-        except ValueError:
+        if (until := _moment(text)) is None:
             return 0.0
+        now = _moment(headers.get("Date", ""))
+        seconds = until - (datetime.now(UTC).timestamp() if now is None else now)
     return seconds if seconds > 0 and math.isfinite(seconds) else 0.0
+
+
+def _moment(text: str) -> float | None:
+    """A date of HTTP in seconds since 1970; None where it is none."""
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None

@@ -134,7 +134,8 @@ def read_reply(raw: str) -> Reply:
         ValueError: It is not a chat completion, or has no text.
     """
     try:
-        data = json.loads(raw)
+        # A number of thousands of digits is no int to Python; as a float it is one that counts nothing.
+        data = json.loads(raw, parse_int=float)
         choice, usage = data["choices"][0], data.get("usage")
         message, finish = choice["message"], choice.get("finish_reason")
         text, refusal = message.get("content"), message.get("refusal")
@@ -145,11 +146,15 @@ def read_reply(raw: str) -> Reply:
     if finish == "length":
         return Reply(None, "the answer was cut at the length limit", *tokens)
     if refusal or finish == "content_filter":
-        return Reply(None, f"the server refused: {refusal or finish}", *tokens)
+        return Reply(None, writable(f"the server refused: {refusal or finish}"), *tokens)
     if not isinstance(text, str) or not text.strip():
         raise ValueError("an answer without text")
-    # A lone surrogate could not be written to any table.
-    return Reply(text.encode("utf-8", "replace").decode(), "", *tokens)
+    return Reply(writable(text), "", *tokens)
+
+
+def writable(text: str) -> str:
+    """The text without lone surrogates, which JSON can spell and no table can hold."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _tokens(count: Any) -> int:

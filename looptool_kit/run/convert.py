@@ -15,7 +15,7 @@ from looptool_kit.core.errors import RunError, full_disk_explained
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import column, write_json, write_text
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import refuse_devices, unused
+from looptool_kit.run.lock import refuse_endless, unused
 from looptool_kit.run.run_toml import FORMAT
 from looptool_kit.run.stage import Stage, title
 
@@ -36,7 +36,7 @@ def convert(path: Path, stages: Stages) -> list[str]:
     Raises:
         RunError: It is not of format 1, its settings cannot be read, or another process works on it.
     """
-    refuse_devices(path)
+    refuse_endless(path)
     try:
         text = (path / "run.toml").read_text(encoding="utf-8")
         values = tomllib.loads(text)

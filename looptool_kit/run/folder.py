@@ -81,7 +81,7 @@ class Run:
         Raises:
             RunError: The folder holds a run with other settings, or something else.
         """
-        path = Path(path)
+        path = lock.named(path)
         settings = load_preset(preset, **overrides)
         if (path / "run.toml").exists():
             run = cls.open(path)
@@ -118,7 +118,7 @@ class Run:
         Raises:
             RunError: There is no run, another version wrote it, or another process works on it.
         """
-        path = Path(path)
+        path = lock.named(path)
         file = path / "run.toml"
         if not file.exists():
             raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")

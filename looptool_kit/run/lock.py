@@ -117,6 +117,19 @@ def _forget() -> None:
 os.register_at_fork(after_in_child=_forget)
 
 
+def named(path: str | Path) -> Path:
+    """Return the path of a run; `RunError` where its name is not a text, which Arrow cannot open."""
+    path = Path(path)
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError:
+        raise RunError(
+            f"The name {path} holds bytes that are not text (UTF-8), so tables in it cannot be opened. Rename"
+            " that folder."
+        ) from None
+    return path
+
+
 def refuse_links(path: Path) -> None:
     """Raise `RunError` where folders of a run are links or not folders.
 
@@ -148,18 +161,30 @@ def refuse_links(path: Path) -> None:
             )
 
 
-def refuse_devices(path: Path) -> None:
-    """Refuse a run that holds a pipe or a device.
+MAX_TEXT_BYTES = 2**30
+"""Of a text file in a run, which is read whole: a hundred times what the largest loops write."""
+_TEXTS = (".toml", ".json", ".jsonl")
+
+
+def refuse_endless(path: Path) -> None:
+    """Refuse a run that holds a pipe, a device or a text of gigabytes.
 
     Or a link to one: who reads it waits for ever, or until the memory is full. An archive from anybody may
-    hold such things.
+    hold such things: a file of holes takes no room in it.
     """
     for parent, _, names in os.walk(path):
         for place in (os.path.join(parent, name) for name in names):
             try:
-                mode = os.stat(place).st_mode
+                found = os.stat(place)
             except OSError:  # a link that leads nowhere, or a file that another process has just removed
                 continue
+            mode = found.st_mode
+            if found.st_size > MAX_TEXT_BYTES and place.endswith(_TEXTS):
+                raise RunError(
+                    f"{place} has {found.st_size / 2**30:.0f} GiB, which no run writes as text: reading it"
+                    " would fill the memory. Move it away; if the run folder is not your own, look through"
+                    " it first."
+                )
             if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 raise RunError(
                     f"{place} is a pipe, a device or something else that is not a file: reading it has no"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from looptool_kit.config import Settings, load_settings
 from looptool_kit.core.errors import RunError
-from looptool_kit.run.lock import refuse_devices
+from looptool_kit.run.lock import refuse_endless
 
 FORMAT = 2
 """Raised where an older folder would be read wrongly."""
@@ -19,7 +19,7 @@ def read_settings(path: Path) -> Settings:
     Raises:
         RunError: It cannot be read, is of another format, or something in the folder is not a file.
     """
-    refuse_devices(path)
+    refuse_endless(path)
     file = path / "run.toml"
     try:
         run_format = tomllib.loads(file.read_text(encoding="utf-8")).get("format")

@@ -11,4 +11,9 @@ Rows = Iterator[tuple[int, str, Callable[[], Tool]]]
 
 
 def one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:500] or type(error).__name__
+    """The words of an error on one line; its kind where it has none."""
+    try:
+        words = " ".join(str(error).split())[:500]
+    except Exception:  # a person's own error may raise when it is asked what it says
+        words = ""
+    return words or type(error).__name__

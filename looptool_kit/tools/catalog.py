@@ -72,6 +72,7 @@ def load_tools(
     for number, raw, make in rows:
         try:
             tool = make()
+            tool.canonical.encode("utf-8")  # raises UnicodeEncodeError, a ValueError, on lone surrogates
         except (ValueError, TypeError) as error:
             reason = one_line(error)
             if on_reject is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import os
 import re
 import sys
 import traceback
@@ -18,6 +19,7 @@ from typing import Any, Optional
 import typing_extensions
 from pydantic import BaseModel, Field, create_model
 
+from looptool_kit.core.errors import Stopped
 from looptool_kit.core.samples import Tool
 from looptool_kit.tools._rows import Rows, one_line
 from looptool_kit.tools.schema import plain_parameters
@@ -41,9 +43,11 @@ def python_function_to_tool(fn: Callable[..., Any]) -> Tool:
         hints = typing.get_type_hints(hinted, include_extras=True)
         hints = {name: _portable(hint) for name, hint in hints.items()}
         parameters = inspect.signature(fn).parameters.values()
-    except Exception as error:  # hints are evaluated, so they may raise anything
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # hints are evaluated, so they may raise anything, SystemExit too
         raise ValueError(
-            f"the type hints of {name} cannot be read: {type(error).__name__}: {error}"
+            f"the type hints of {name} cannot be read: {type(error).__name__}: {one_line(error)}"
         ) from None
     fields: dict[str, Any] = {}
     for p in parameters:
@@ -120,32 +124,42 @@ def public_functions(path: Path) -> list[Callable[..., Any]]:
     if spec is None or spec.loader is None:
         raise ValueError(f"{path} cannot be imported as a Python module")
     module = importlib.util.module_from_spec(spec)
-    folder = str(path.parent)
+    folder, here = str(path.parent), os.open(".", os.O_RDONLY)
     sys.modules[name] = module  # hints and dataclasses look their module up
     sys.path.insert(0, folder)
     try:
         spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
+        functions, missing = _named(module, name)
+    except (KeyboardInterrupt, Stopped):
+        raise
+    except BaseException as error:  # of any kind: it is a person's own code
+        sys.modules.pop(name, None)
         reason = error.msg if isinstance(error, SyntaxError) else one_line(error)
-        raise ValueError(
-            f"{path}, line {_line(error, path)}: {type(error).__name__}: {reason};"
-            " the file must import cleanly"
-        ) from None
+        where = f"{path}, line {line}" if (line := _line(error, path)) else path
+        raise ValueError(f"{where}: {type(error).__name__}: {reason}; the file must import cleanly") from None
     finally:
-        sys.path.remove(folder)
+        if folder in sys.path:
+            sys.path.remove(folder)
+        os.fchdir(here)  # the run's folder may be named from here
+        os.close(here)
+    if missing:
+        raise ValueError(
+            f"{path}: __all__ names {', '.join(map(repr, missing))}, which the file does not define"
+        )
+    return functions
+
+
+def _named(module: types.ModuleType, name: str) -> tuple[list[Callable[..., Any]], list[str]]:
+    """The functions of an imported file, and what its `__all__` names without defining it."""
     if hasattr(module, "__all__"):
-        missing = [n for n in module.__all__ if not hasattr(module, n)]
-        if missing:
-            raise ValueError(
-                f"{path}: __all__ names {', '.join(map(repr, missing))}, which the file does not define"
-            )
-        return [getattr(module, n) for n in module.__all__ if inspect.isroutine(getattr(module, n))]
+        names = list(module.__all__)
+        there = [getattr(module, n) for n in names if hasattr(module, n)]
+        return [f for f in there if inspect.isroutine(f)], [n for n in names if not hasattr(module, n)]
     return [
         f
         for n, f in vars(module).items()
         if inspect.isfunction(f) and not n.startswith("_") and f.__module__ == name
-    ]
+    ], []
 
 
 def _line(error: BaseException, path: Path) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,50 @@ def test_a_server_that_asks_to_wait_too_long_is_not_waited_for(store: Path) -> N
     with MockLLM(lambda _: Scripted("{}", 429, {"Retry-After": str(int(MAX_WAIT) + 1)})) as server:
         reply = complete([question("a")], at(server), store)[0]
         assert "429" in reply.error and "asks to wait" in reply.error and len(server.log) == 1
+
+
+@pytest.mark.parametrize("year", [1971, 2099])
+def test_a_date_to_wait_for_is_one_of_the_servers_clock(
+    store: Path, monkeypatch: pytest.MonkeyPatch, year: int
+) -> None:
+    class Wrong(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
+            return datetime(year, 1, 1, tzinfo=UTC)
+
+    at_noon = {
+        "Date": "Fri, 27 Nov 2026 12:00:00 GMT",
+        "Retry-After": "Fri, 27 Nov 2026 12:00:01 GMT",
+    }
+
+    def busy_once(body: dict[str, Any]) -> str | Scripted:
+        return "there" if len(server.log) > 1 else Scripted("{}", 429, at_noon)
+
+    monkeypatch.setattr("looptool_kit.llm.calls.datetime", Wrong)
+    with MockLLM(busy_once) as server:
+        assert complete([question("a")], at(server), store)[0].text == "there"
+        assert server.log[1]["time"] - server.log[0]["time"] >= 1
+
+
+HALF = [
+    Scripted('{"choices": [{"message": {"content": "", "refusal": "no \\ud800"}}]}'),
+    Scripted('{"choices": [{"message": {"content": "\\udfff said"}}]}'),
+    Scripted('{"choices": [{"message": {"content": "x"}, "finish_reason": "length"}], "id": "\\ud800"}'),
+    Scripted('{"error": {"message": "no \\ud800"}}', 400),
+    Scripted('{"error": {"message": {"\\udcff": ["\\ud800"]}}}', 503),
+    Scripted('{"error": "\\ud800"}', 422),
+]
+
+
+@pytest.mark.parametrize("said", HALF)
+def test_half_of_a_character_is_in_no_reply(store: Path, said: Scripted) -> None:
+    """No table can hold it: a reply's words become those of a verdict or of a rejected row."""
+    with MockLLM(lambda _: said) as server:
+        for _ in range(2):  # the second time from the store, where it was kept
+            reply = complete([question("a")], at(server, retries=0), store)[0]
+            (reply.text or "").encode()
+            reply.error.encode()
+            assert reply.text or reply.error
 
 
 MALFORMED = {

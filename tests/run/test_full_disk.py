@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shlex
 import sqlite3
 import subprocess
@@ -59,6 +61,21 @@ def test_a_full_disk_is_seen_behind_the_errors_of_libraries(
         raise error
 
 
+@pytest.mark.parametrize(("number", "said"), [(errno.EIO, "reports a fault"), (errno.EROFS, "is read-only")])
+@pytest.mark.parametrize("by", ["arrow", "safetensors", "python"])
+def test_a_broken_disk_is_seen_behind_the_errors_of_libraries(
+    number: int, said: str, by: str, tmp_path: Path
+) -> None:
+    words = os.strerror(number)
+    error = {
+        "arrow": OSError(number, f"Error writing bytes to file. Detail: {words}"),
+        "safetensors": Exception(f"I/O error: {words} (os error {number})"),
+        "python": OSError(number, words, str(tmp_path / "run.toml")),
+    }[by]
+    with pytest.raises(RunError, match=f"{tmp_path.name} {said}"), full_disk_explained(tmp_path):
+        raise error
+
+
 def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -107,6 +124,7 @@ def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
 
 
 def test_other_errors_are_not_called_a_full_disk(tmp_path: Path) -> None:
-    for error in (PermissionError(13, "no"), RuntimeError("shapes differ"), RunError("fix it")):
+    elsewhere = OSError(errno.EIO, "fault", "/dev/other")
+    for error in (PermissionError(13, "no"), RuntimeError("shapes differ"), RunError("fix it"), elsewhere):
         with pytest.raises(type(error), match=str(error.args[-1])), full_disk_explained(tmp_path):
             raise error

@@ -192,3 +192,30 @@ def test_a_copy_takes_in_nothing_that_a_link_points_at(tmp_path: Path) -> None:
     (tmp_path / "run" / "notes").symlink_to(secret)
     copy_run(tmp_path / "run", tmp_path / "copy")
     assert (tmp_path / "copy" / "notes").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "name", ["run.toml", "decisions.jsonl", "iterations/01/probes.json", "iterations/01/policy/history.jsonl"]
+)
+def test_a_text_of_gigabytes_is_not_read(run: Run, name: str) -> None:
+    """A file of holes takes no room in an archive, and all of the memory when it is read."""
+    run.close()
+    (run.path / name).parent.mkdir(parents=True, exist_ok=True)
+    with (run.path / name).open("ab") as file:
+        file.truncate(2**36)
+    for read_only in (False, True):
+        with pytest.raises(RunError, match=f"{name} has 64 GiB.*Move it away"):
+            Run.open(run.path, read_only=read_only)
+    listed = CliRunner().invoke(app, ["runs", str(run.path.parent)])
+    assert listed.exit_code == 0 and listed.exception is None, listed.output
+
+
+def test_a_folder_whose_name_is_no_text_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"run-\xff")
+    with pytest.raises(RunError, match=r"holds bytes that are not text.*Rename"):
+        Run.create(folder, "cpu-quick")
+    assert not list(tmp_path.iterdir())
+    folder.mkdir()
+    (folder / "run.toml").write_text("format = 2\n")
+    with pytest.raises(RunError, match=r"holds bytes that are not text.*Rename"):
+        Run.open(folder, read_only=True)

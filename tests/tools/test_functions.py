@@ -221,3 +221,43 @@ def test_any_signature_gives_a_valid_schema_with_its_own_names(hints: dict[str, 
     tool = python_function_to_tool(f)
     Draft202012Validator.check_schema(tool.parameters)
     assert list(tool.properties) == list(hints) and tool.required == tuple(hints)
+
+
+ENDS = [
+    "raise SystemExit(0)",
+    "raise GeneratorExit",
+    "raise BaseException('x\\n\\x1b[31m')",
+    "class E(Exception):\n    def __str__(self): raise RuntimeError\nraise E",
+    "def f(): f()\nf()",
+    "__all__ = 5",
+    "__all__ = [5, None]",
+    "def __getattr__(name): raise KeyError(name)\n__all__ = ['gone']",
+    "import sys\nsys.path.clear()\nsys.modules.pop(__name__)\n1 / 0",
+]
+
+
+@pytest.mark.parametrize("ends", ENDS)
+def test_whatever_a_file_raises_is_a_sentence_that_names_it(tmp_path: Path, ends: str) -> None:
+    file, path = tmp_path / "my_tools.py", list(sys.path)
+    file.write_text(f"def good(a: int):\n    'x'\n{ends}\n")
+    try:
+        with pytest.raises(ValueError, match=r"my_tools\.py.*the file must import cleanly") as error:
+            load_tools(file)
+    finally:
+        sys.path[:] = path
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("hint", ["exit()", "(_ for _ in ()).throw(GeneratorExit)", "1 / 0"])
+def test_a_hint_that_ends_the_program_is_one_rejected_tool(tmp_path: Path, hint: str) -> None:
+    file = tmp_path / "my_tools.py"
+    file.write_text(f"def good(a: int): 'x'\ndef bad(a: {hint!r}): 'x'\ndef half(a: str = '\\ud800'): 'x'\n")
+    rejected: list[str] = []
+    tools = load_tools(file, lambda row, raw, reason: rejected.append(raw))
+    assert [t.name for t in tools] == ["good"] and rejected == ["bad", "half"]
+
+
+def test_a_file_that_goes_to_another_folder_takes_nobody_along(tmp_path: Path) -> None:
+    here = Path.cwd()
+    (tmp_path / "my_tools.py").write_text("import os\nos.chdir('/')\ndef good(a: int): 'x'\n")
+    assert load_tools(tmp_path / "my_tools.py") and Path.cwd() == here
