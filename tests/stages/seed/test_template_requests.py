@@ -182,7 +182,8 @@ def test_show_steps_or_not_is_said_as_one_of_the_two() -> None:
 
 def test_a_range_has_a_minimum_and_an_alert_expires() -> None:
     """Not "range: 16 minutes and max 23", nor "set a price alert on 10 October"."""
-    ends = {"type": "object", "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}}}
+    whole = {"type": "integer", "minimum": 1, "maximum": 60}
+    ends = {"type": "object", "properties": {"min": whole, "max": whole}}
     expires = {"type": "string", "format": "date"}
     alert = tool("priceAlert", "Set a price alert", 1, ticker="Ticker", expires=expires)
     rows = drawn([tool("refresh_buffer", "Refresh a buffer", 1, range=ends), alert], 60, kinds=["single"])

@@ -32,6 +32,20 @@ _LISTED = re.compile(
 )
 
 
+_LETTERS = re.compile(r"(?:^|[ (])([A-Y]) ?(?:-|–|to) ?([B-Z])(?=[).,;]|$)")
+""""Shelf A-F"."""
+_NUMBERS = re.compile(
+    r"(?:^|[ ,:(])(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)*,? or -?\d+(?:\.\d+)?)(?=[).,;]|$| (?:kg|g|ml|l|cm|mm|m|km)\b)"
+)
+
+
+def told_numbers(description: str) -> list[float | int]:
+    """The numbers that a description gives the choice of: "Degrees C, -80 or -20"."""
+    match = None if INSTANCES.search(description) else _NUMBERS.search(description)
+    found = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[1])] if match else []
+    return [int(n) if n.is_integer() else n for n in found]
+
+
 def told_choices(description: str) -> list[str]:
     """Choices that a description lists.
 
@@ -44,6 +58,9 @@ def told_choices(description: str) -> list[str]:
         and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
         return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
+    if letters := _LETTERS.search(description):
+        first, last = map(ord, letters.groups())
+        return [chr(c) for c in range(first, last + 1)]
     match = _LISTED.search(description)
     listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
     return listed if all(map(_is_choice, listed)) else []
@@ -122,6 +139,8 @@ def like(examples: list[str], ids: bool) -> Type | None:
         )
     if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
         return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
+    if all(re.fullmatch(r"\d(?::\d)+", e) for e in examples):  # a ratio, "1:5:5"
+        return one_of(examples)
     coded = [
         e
         for e in examples

@@ -37,6 +37,8 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name)
     if told and not told[2] and words_of(name).split()[-1] in _NOUNS_TOO and named and named[0] in _NOUNS_TOO:
         named = None  # "overdue_report", told as "Overdue items"
+    if told and not told[2] and told[1].lower().removeprefix("the ").startswith(words_of(name)):
+        named = None  # "class_schedule", told as "Class schedule of a week", schedules nothing
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
     route = re.match(r"([A-Z]+) /", description)
@@ -291,7 +293,7 @@ _TAIL = re.compile(
 
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
-    short = _TAIL.sub("", text).strip()
+    short = _TAIL.sub("", re.sub(r" up or down$", "", text)).strip()
     short = _second_clause().sub("", short)
     if owned := re.fullmatch(
         r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short

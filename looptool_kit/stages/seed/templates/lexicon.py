@@ -387,10 +387,10 @@ UNITS = {
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
     "terabytes": "TB", "mm": "mm", "m": "m",
-    "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
+    "m3": "m³", "m2": "m²", "sqm": "m²", "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
 UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"]) | {
-    "dpi", "ha", "px", "kW", "kWh", "rpm"
+    "dpi", "ha", "px", "kW", "kWh", "rpm", "m²", "m³"
 }  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.names import LETTER_UNITS, Unusable, acronyms
+from looptool_kit.stages.seed.templates.names import LETTER_UNITS, Unusable, acronyms, unit_of
 from looptool_kit.world.types import AIRPORT, CITY, COUNTRY, CURRENCY, DATE, DATETIME, TIME, Type
 
 DAYS = (DATE.question, DATETIME.question)
@@ -48,6 +48,8 @@ _SHORT = {
 _UNIT = f"(?:{'|'.join(lex.UNITS)})"
 UNIT_WORDS = re.compile(rf" (?:in )?{_UNIT}(?: per {_UNIT})?$")
 _QUANTITY = {
+    "cubic metres": "volume", "cubic meters": "volume", "m3": "volume", "square metres": "area",
+    "square meters": "area", "m2": "area", "sqm": "area", "cubic": "volume", "square": "area",
     "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
     "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
     "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
@@ -111,6 +113,10 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
         Unusable: The name is an abbreviation that nobody says, and the description has no noun for it.
     """
     noun = noun_of(words, kind, owner)
+    if words.startswith("per "):  # "perKm"
+        if ratio := re.match(r"(?:the )?([a-z]+ per [a-z]+)\b", description, re.IGNORECASE):
+            return ratio[1].lower()
+        return f"price {words}" if unit_of(words, description) in lex.MONEY else words
     if kind.name == "number" and noun not in lex.UNITS:
         bare = UNIT_WORDS.sub("", noun)
         noun = noun if bare in _NO_NOUNS else bare

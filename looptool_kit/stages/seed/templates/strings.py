@@ -23,6 +23,7 @@ from looptool_kit.stages.seed.templates.examples import (
 )
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.stages.seed.templates.past import is_over
+from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.text.words import stem, tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
@@ -62,10 +63,12 @@ _GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
 """Whose description is a product's, not a task's."""
 
 
-SLUG_NAME = replace(kinds.SLUG, name="name", draw=lambda r, _: kinds.SLUG.draw(r, _).rsplit("-", 1)[0])
+SLUG_NAME = kinds.SERVICE
 """Names as software has them: "billing-report"."""
 UNKNOWN = replace(lex.NAME, name="unknown")
 """Of texts of which nothing is known but what they are called: made-up names."""
+_MADE_UP = (None, UNKNOWN, lex.NAME, lex.KEYWORD, lex.TEAM, lex.TAG, SLUG_NAME)
+"""Types whose values are put together from words that fit anything."""
 
 
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
@@ -76,10 +79,20 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     kind = _string(name, schema, description, owner, context)
     if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
         kind = kinds.ROOM_NUMBER
+    if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(f"{context} {description}"):
+        kind = _between(kind, "08:00-18:30")
+    if kind is kinds.MONTH and is_over(words_of(name), description, context):
+        return kinds.PAST_MONTH
     moment = kind.question in (DATE.question, DATETIME.question)
     return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
 
 
+_EVENING = re.compile(
+    r"\b(?:restaurants?|dinner|tables?|shows?|concerts?|part(?:y|ies)|flights?|trains?|sailings?|ferr(?:y|ies)|cinema|films?"
+    r"|movies?|alarms?|lights?|lamps?|sleep|bed ?time|matches|games?|events?|medication|dose|recordings?|night|evening)\b",
+    re.IGNORECASE,
+)
+"""Tools whose hours are not those of an office."""
 _AT_HOME = re.compile(
     r"\b(?:lights?|lamps?|thermostat|vacuum\w*|heating|speakers?|temperature|devices?|home|blinds?|curtains?|scenes?"
     r"|air conditioning|house|clean)\b"
@@ -95,7 +108,9 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     """
     words = words_of(name)
     if not re.match(r"from|to\b", words):  # a "message to guest" is a message
-        words = re.split(r" (?:to|for|of|from|with|about) ", words)[0]
+        words = re.split(r" (?:to|for|of|from|with|about) (?!birth)", words)[0]
+    if words == "name" and owner in ("pet", "dog", "cat", "puppy", "kitten", "animal", "horse"):
+        words = f"{owner} name"
     if words == "name" and owner in _PEOPLE:
         return wt.PERSON
     by_format = FORMATS.get(str(schema.get("format") or ""))
@@ -112,6 +127,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
+    if (remark := remark_of(words, f"{context} {told}")) is not None and not examples:
+        return remark
     place = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
     if place is kinds.SMALL_NUMBER or place is kinds.FLIGHT:
         return place
@@ -122,6 +139,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
     kind = _by_words(words, told, owner, context, examples)
     kind = _as_said(kind or UNKNOWN, words, f"{told} {context}", context)
+    if kind in _MADE_UP and examples:
+        return one_of(examples)  # "Make and model, e.g. 'Renault Zoe'": what is made up is no car
     return kind if not examples or looks_like(kind, examples) else one_of(examples)
 
 
@@ -134,7 +153,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
-    if (in_context := _by_context(words, context)) is not None:
+    if (in_context := _by_context(words, context, told)) is not None:
         return in_context
     by_date = re.search(r"\bdate|\bday\b|deadline|due|when", told)
     if (moment := _WHEN_DONE.fullmatch(words)) and (moment[1] != "by" or by_date):
@@ -192,7 +211,7 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
     if kind is wt.PRODUCT and not re.search(r"product|goods", words) and not _SHOPS.search(about):
         return UNKNOWN
     if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
-        return lex.NAME
+        return UNKNOWN
     if kind is wt.MESSAGE and not _SENT.search(about):
         kind = lex.NOTE
     if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
@@ -254,14 +273,14 @@ _PEOPLE = lex.word_set("""
 """Owners whose `name` is a person's."""
 
 
-def _by_context(words: str, context: str) -> Type | None:
+def _by_context(words: str, context: str, told: str) -> Type | None:
     """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
     if words in ("text", "term", "keywords", "pattern", "contains") and re.search(
         r"\b(?:find|search|filter|look)", context
     ):
         return lex.QUERY
     if words == "title" and re.search(
-        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
+        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", f"{context} {told}"
     ):
         return wt.WORK
     if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
@@ -274,12 +293,12 @@ def _by_context(words: str, context: str) -> Type | None:
 def _between(t: Type, told: str) -> Type:
     """A time of day within hours that a description states: "HH:MM, 08:00 to 18:00"."""
     hours = re.search(r"(\d\d:\d\d)\s?(?:to|and|until|[-–])\s?(\d\d:\d\d)", told)
-    if not hours or t.question != TIME.question or not hours[1] < hours[2]:
+    if not hours or t.question not in (TIME.question, DATETIME.question) or not hours[1] < hours[2]:
         return t
 
     def make(rng: Random, today: date) -> Any:
         every = (t.draw(rng, today) for _ in range(10_000))
-        return next((v for v in every if hours[1] <= v[:5] <= hours[2]), hours[1])
+        return next(v for v in every if hours[1] <= re.findall(r"\d\d:\d\d", v)[0] <= hours[2])
 
     return replace(t, draw=make)
 
