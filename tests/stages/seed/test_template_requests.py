@@ -358,7 +358,7 @@ def test_tools_on_offer_fit_the_model_and_what_is_too_large_is_named() -> None:
     parts: dict[str, Any] = {f"part_{i}": text for i in range(600)}
     large = tool("publish_page", "Publish a page", 1, page_id={"type": "string"}, **parts)
     some: dict[str, Any] = {f"part_{i}": text for i in range(130)}
-    half = [tool(f"publish_{w}", f"Publish a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
+    half = [tool(f"add_{w}", f"Add a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
     small = tool("delete_page", "Delete a page", page_id={"type": "string"})
     assert "too large" in usable([large, small])[1]["publish_page"]
     rows = drawn([large, small, *half], 30)
@@ -441,7 +441,7 @@ def test_a_title_takes_the_place_of_the_word_title() -> None:
     )
     rows = drawn([suggest], 20, kinds=["single"])
     said = [
-        bool(re.search(rf'title "{c.arguments["title"]}" for purchase', s.request))
+        bool(re.search(rf'title "?{c.arguments["title"]}"? for purchase', s.request))
         for s in rows
         for c in s.label.calls
     ]

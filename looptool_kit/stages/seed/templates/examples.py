@@ -131,6 +131,8 @@ def like(examples: list[str], ids: bool) -> Type | None:
     slug = r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}"
     if all(re.fullmatch(slug, e) and not (ids and re.search(r"\d\d", e)) for e in examples):
         return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
+    if all(re.fullmatch(r"[\w-]+\.[a-z0-9]{2,5}", e) and e.split(".")[0] not in _DEVICES for e in examples):
+        return one_of(examples)  # files: "gear.3mf"
     if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
         return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
     if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
@@ -154,6 +156,10 @@ def like(examples: list[str], ids: bool) -> Type | None:
             question="",
         )
     return None
+
+
+_DEVICES = lex.word_set("light switch sensor climate cover lock fan scene script media_player camera vacuum")
+"""What stands before the dot in the names of devices."""
 
 
 def _of_a_room(example: str, r: Random) -> str:

@@ -205,7 +205,11 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
         and not low.endswith(("ed", "al"))
     ):
         return (*_of_verb(base, rest), True)
-    if len(first.split()) <= 12 and not re.search(r"\b(is|are|can|must|will|should|you)\b", first):
+    if re.match(r"how (?:much|many|long|far|often) ", first.lower()):
+        return "tell", _cut(first[0].lower() + first[1:]), True
+    if len(first.split()) <= 12 and not re.search(
+        r"(?<!that )(?<!which )(?<!who )\b(is|are|can|must|will|should|you)\b", first
+    ):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]
         noun = noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
         return "get", _cut(noun), False
@@ -358,7 +362,8 @@ def from_name(name: str) -> tuple[str, str] | None:
 
 _MASS = lex.word_set("""
     balance code content data feedback help history info information inventory mail money music news stock
-    text traffic weather
+    text traffic weather equipment feedback luggage furniture software access staff
+    advice research waste food clothing jewellery machinery catering insurance flour
     """)
 _ONE = lex.word_set("""
     add book buy create generate insert issue log make open place post record register rent request reserve

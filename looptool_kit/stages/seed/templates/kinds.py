@@ -194,7 +194,7 @@ SCENE = text(
 )
 MONTH = replace(
     text("month", "a month of a year", str, question="Which month?", words=("month",)),
-    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(1, 7))).isoformat()[:7],
+    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(-1, 4))).isoformat()[:7],
 )
 """One of the next months."""
 PAST_MONTH = replace(

@@ -6,6 +6,7 @@ They tell verbs and how else people say them, and what kind of value a parameter
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
@@ -177,6 +178,12 @@ LEADS = re.compile(
 
 
 NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
+FIRM = replace(
+    COMPANY,
+    draw=lambda r, _: one(r, LAST) + r.choice((" & Sons", " Brothers", " Ltd", " & Co", " Group", " Partners")),
+    accepts=lambda v: isinstance(v, str),
+)
+"""Companies whose names tell no trade: a mill, a bank, a supplier of anything."""
 LAST_NAME = pool("last name", "family name", LAST)
 USER_NAME = text(
     "user name",
@@ -307,7 +314,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bingredients?$", INGREDIENT),
     (r"\b(restaurant|venue|bistro)( name)?$", RESTAURANT),
     (r"\bhotel( name)?$", HOTEL),
-    (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer)( name)?$", COMPANY),
+    (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer|contractor)( name)?$", FIRM),
     (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
     (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
     (r"\b(animal|species|pet type)$", SPECIES),

@@ -98,13 +98,23 @@ _LINES = r"""
 \b(?:temperature|temp)\b @ HOME.*FAHRENHEIT|FAHRENHEIT.*HOME: 62 76 1
 \b(?:temperature|temp)\b @ HOME: 17 24 0.5
 \b(?:temperature|temp)\b @ weather|outside|outdoor|soil|frost|forecast|ambient|hive|station: 4 27 0.5
+\b(?:temperature|temp|bed)\b.*\[degrees\] @ \bbed\b: 50 100 5
+\bnozzle|extruder\b.*\[degrees\]: 195 245 5
 \bhumidity\b: 35 80 1
+\b(?:infill)\b: 10 60 5
+\b(?:progress|completion|completed|attendance|share|portion|stake|occupancy|fill level|coverage|load)\b.*\[%\]: 10 90 5
+\b(?:rollout|traffic|canary)\b: 5 75 5
+\b(?:deposit|down payment)\b.*\[%\]: 10 50 5
+\b(?:cancellation|service) (?:fee|charge)\b @ percent|%: 5 30 5
+\b(?:rent increase|increase|raise|index\w*|inflation)\b.*\[%\]: 1 6 0.5
 \bmoisture\b: 10 60 1
 \b(?:salary|wage|pay|income)\b @ \b(?:hourly|an hour|per hour)\b: 13 48 0.5
 \b(?:salary|wage|pay|income)\b @ \bmonthly|(?:per|a) month: 1900 6800 50
 \b(?:salary|income)\b: 28000 110000 500
 \b(?:loan|principal|mortgage)(?: amount)?\b|\bamount\b @ LOAN: 5000 250000 500
-\b(?:hourly|per hour|rate per hour)\b: 14 95 1
+\b(?:hourly|per hour|rate per hour)\b: 14 45 1
+\bper (?:head|person|guest|capita)\b: 25 120 5
+\bper (?:portion|serving|piece|item|unit)\b: 4 24 0.5
 \bhours? (?:per|a) day\b: 3 9 1
 \bhours? (?:per|a) week\b|\bweekly hours\b: 10 38 1
 \b(?:sessions|times|days|visits|lessons|classes) (?:per|a) week\b: 1 4 1
@@ -117,7 +127,12 @@ _LINES = r"""
 \bper (?:lit(?:er|re)|l)\b @ MONEY: 1.2 2.1 0.01
 \b(?:per night|nightly|per day|daily (?:rate|price|fee)|day rate|night rate)\b @ MONEY: 45 240 5
 \b(?:daily (?:cap|limit|maximum|max))\b @ EUR|euro|usd|dollar|price|charge: 20 90 5
-\b(?:monthly )?rent\b @ HOUSE|tenant|lease: 450 1900 10
+\bdeposit\b @ HOUSE|tenant|lease: 900 3000 50
+\b(?:min(?:imum)? |max(?:imum)? |number of )?(?:rooms|bedrooms)\b(?: \[\])? @ HOUSE|rental|unit: 2 5 1
+\b(?:electricity|power|energy|kwh)\b.*\[kWh\] @ meter|reading: 2100 48000 1
+\b(?:water|gas)\b.*\[m³\] @ meter|reading: 110 3900 1
+\b(?:charge|charging|session|delivered)\b.*\[kWh\]|\[kWh\] @ charg|\bev\b|battery: 8 60 0.5
+\b(?:max(?:imum)? )?rent\b @ HOUSE|tenant|lease|rental: 450 1900 10
 \b(?:price|budget)\b @ (?:HOUSE).*(?:\bsale|\bbuy|real estate|purchase|estate agent): 120000 780000 5000
 \b(?:price|value)\b @ (?:CAR).*(?:\bsale|\bsell|\bbuy|dealer|used|valuation): 2500 36000 100
 \btip\b @ percent|%: 8 20 1
@@ -150,13 +165,11 @@ _LINES = r"""
 \b(?:incline|gradient|slope)\b: 1 12 0.5
 \b(?:fat|body fat)\b.*\[%\] @ body|member|patient: 10 35 0.5
 \bmuscle\b.*\[kg\]: 24 44 0.5
-\[%\]: 10 90 5
 \b(?:weight|mass)(?: kg)? \[kg\] @ PARCEL: 1 25 0.5
 \b(?:weight|mass|amount|quantity|yield|kilos?|kg)\b.*\[kg\] @ CROP: 2 45 0.5
 \[kg\] @ waste|\bbin\b|recycl|compost|scrap: 2 60 1
 \[kg\] @ truck|lorry|cargo|tonnage|container|vessel: 200 9000 50
 \[kg\] @ fish|catch|angl: 1 9 0.1
-\[kg\]: 1 25 0.5
 \bflour\b.*\[g\]: 450 600 10
 \bwater\b.*\[g\]: 290 420 10
 \b(?:starter|butter|sugar|levain)\b.*\[g\]: 60 240 10
@@ -168,13 +181,12 @@ _LINES = r"""
 \b(?:protein|carb\w*|fat|fibre|fiber|sugars?)\b.*\[g\]: 4 60 1
 \bdos(?:e|age|ing)\b.*\[g\]: 50 900 10
 \[g\] @ tea\b|\bseed|spice: 5 60 5
-\[g\]: 50 900 10
-\[mg\]: 50 500 50
-\[ml\]: 50 500 50
+\bdos(?:e|age)\b.*\[mg\]|\[mg\] @ drug|medic|dose|tablet: 50 500 50
+\[g\] @ food|meal|portion|recipe|ingredient|snack|\bfeed|cook: 50 400 10
+\[ml\] @ \b(?:drink|water|milk|shampoo|juice|coffee|dose|syrup|feed)\b: 50 500 50
 \[l\] @ FUEL: 18 58 0.1
 \[l\] @ milk|beer|wine|juice|paint: 1 30 0.5
 \[l/ha\]: 1 8 0.5
-\[l\]: 2 60 1
 \b(?:calories|kcal|energy)\b @ goal|target|daily: 1600 2800 50
 \b(?:calories|kcal)\b: 150 900 10
 \bsteps\b @ \b(?:walk|goal|daily|fitness|pedometer|activity|health): 4000 14000 500
@@ -195,9 +207,7 @@ _LINES = r"""
 \b(?:odometer|mileage|km reading|reading)\b @ CAR|odometer: 9000 180000 50
 \brange\b.*\[km\]: 180 520 10
 \[km\] @ DRIVE: 8 320 1
-\[km\]: 2 60 1
 \[mile\] @ RUN|HIKE: 2 13 0.5
-\[mile\]: 3 90 1
 \bdistance\b @ RUN: 3 21 0.5
 \bdistance\b @ RIDE: 10 90 1
 \b(?:altitude|elevation|ascent|climb)\b: 200 1800 50
@@ -206,16 +216,10 @@ _LINES = r"""
 \b(?:spacing|distance)\b.*\[cm\] @ PLANT: 10 60 5
 \b(?:rain\w*|precipitation)\b: 1 40 1
 \b(?:length|width|height|depth|size|diameter)\b.*\[cm\] @ PARCEL: 10 80 5
-\[cm\]: 10 120 5
-\[mm\]: 2 60 1
 \b(?:length|draft|draught|beam|width)\b.*\[m\] @ boat|yacht|vessel|ship|berth|marina: 5 18 0.5
 \[m\] @ \bswim|pool\b: 400 3000 100
-\[m\]: 2 40 1
 \[ha\]: 1 40 0.5
 \b(?:area|floor space|living space|size)\b.*(?:m2|sqm|square|m²)|\bsqm\b|\bm2\b: 25 160 5
-\[kWh\]: 5 60 0.5
-\[kW\]: 3 22 1
-\[rpm\]: 600 3000 50
 \b(?:tyre|tire)? ?pressure\b @ psi: 28 40 1
 \b(?:tyre|tire)? ?pressure\b @ \bbar\b: 2 3.5 0.1
 \bpressure\b @ hpa|weather|barom: 992 1030 1
@@ -237,6 +241,8 @@ _LINES = r"""
 \b(?:replicas|instances|nodes|workers|shards)\b: 2 8 1
 \bport\b: 8000 8999 1
 \bretries|attempts\b: 2 5 1
+\b(?:wasted?|lost|used|left|scrap)\b.*\[g\] @ filament|print: 5 60 5
+\blayer(?: height)?\b.*\[mm\]: 0.1 0.3 0.05
 \[dpi\]: 150 600 150
 \[px\]: 320 1920 10
 \bfont size\b: 10 24 1
@@ -275,7 +281,6 @@ _LINES = r"""
 ^(?:(?:number|value|x|y|a|b|c|first|second|base|operand|numerator|denominator)(?: \w)?) \[\] @ MATHS: 2 90 1
 \bamount\b @ convert|currency|exchange: 50 2000 10
 \b(?:factor|multiplier|scale|servings factor)\b: 1.5 4 0.5
-\bpoints\b: 5 60 5
 \bloaves|rolls|buns|pastries\b: 10 60 5
 """.strip()
 

@@ -49,7 +49,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, 
             "code", "number of a thing", {"type": "integer"}, lambda r, _: r.randint(first, top), is_int,
             verbatim, splits=top - first > 11, **asked(words),
         )  # fmt: skip
-    if is_id(words):
+    if is_id(words) or (whole and low is None and high is None and _is_the_thing(words, context)):
         bottom = int(low) if low is not None and low > 100 else 100
         top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
         return Type(
@@ -86,6 +86,20 @@ def _names_one(words: str, description: str, high: float | None) -> bool:
     told = _IS_NUMBER_OF.search(description) and words.split()[-1] in description.lower()
     numbered = re.fullmatch(r"(.+) (?:number|no|nr)", words)
     return bool(told or (numbered and has_names(numbered[1]))) or (high is not None and high <= MAX_NAMED and has_names(words) and not plural(words))
+
+
+_ABSTRACT = re.compile(
+    r"(?:number|value|amount|level|factor|threshold|limit|score|rate|speed|quantity|count|size|price|total|percentage"
+    r"|duration|length|width|height|weight|temperature|age|year|month|day|hour|minute|position|rank|volume|capacity"
+    r"|budget|fee|cost|rating|distance|radius|priority|interval|timeout|ratio|target|goal|reading|offset|index|power)$"
+)
+
+
+def _is_the_thing(words: str, context: str) -> bool:
+    """Whether it is what the tool acts on, told by its number: `work_order` of "close a work order"."""
+    tool = context.partition("\n")[0]
+    named = re.search(rf"\b(?:an?|the|another) (?:\w+ )?{re.escape(words)}\b", tool)
+    return bool(named) and not _ABSTRACT.search(words) and not plural(words)
 
 
 MAX_NAMED = 60

@@ -26,11 +26,11 @@ _KINDS = """
   app crashes on start|no e-mails arrive|slow Wi-Fi|broken link on the start page|
   password reset does not work|missing attachment|video has no sound|wrong currency shown|
   screen flickers|calendar does not sync|search finds nothing
-(?:title|summary|subject|issue|problem|description|details|fault|complaint|request) @ repair|maintenance|landlord|tenant|plumb|building|facility|caretaker:
-  the tap drips|the heating stays cold|a broken window|the lift is stuck|the door does not close|
-  a blocked drain|the light flickers|water on the floor|a loose handrail|mould in the corner|
-  the bell does not work|a cracked tile|the lock is stiff|no hot water|a smell of gas|
-  a noisy ventilator
+(?:title|summary|subject|issue|problem|description|details|fault|complaint|request) @ repair|maintenance|landlord|tenant|plumb|building|facility|caretaker|work order:
+  it has got worse since yesterday|same problem as last month|noticed it this morning|
+  it was fine until Monday|the neighbours noticed it too|nobody has looked at it yet|
+  started after the storm|second time this year|not urgent but annoying|please call before coming|
+  photos follow|happens every morning
 (?:review|comment|feedback|text|body|remarks?|opinion) @ review|rating|rate|feedback|survey:
   very friendly staff|too loud at night|great value|would come again|slow service|clean and quiet|
   a bit too expensive|exactly as described|arrived late|easy to use|the food was cold|
@@ -86,6 +86,33 @@ _KINDS = """
   replaced the part|refunded the customer|no fault found|fixed by a restart|sent a new one|
   agreed on a discount|duplicate of another one|explained by phone|cable replaced|
   settings corrected|repaired on site|handed to the supplier
+(?:building|house|residence|block|property|villa)(?: name)?:
+  Maple House|Harbour House|Station Court|Mill House|Linden Court|Park House|Riverside|Garden Court|
+  Rose Cottage|Tower House|Castle Court|Willow House|Oak House|Hill House|Bridge House|Elm Court
+(?:vessel|ship|boat|yacht|ferry)(?: name)?:
+  Albatross|Sea Breeze|Northern Star|Morning Tide|Blue Heron|Catriona|Wind Rose|Amphitrite|Petrel|
+  Ocean Spirit|Seagull|Marie Louise|Good Hope|Nordkap|Stella Maris|Kittiwake
+(?:team|squad|club|crew)(?: name)?:
+  Red Foxes|River Rovers|Blue Hawks|Lions|Wild Geese|North Stars|Harbour Bears|Night Owls|Dragons|
+  Green Arrows|Thunder|Otters|Falcons|City Wolves|Comets|Beavers
+(?:band|choir|orchestra|ensemble|act|artist)(?: name)?:
+  The Tin Drums|Harbour Brass|Nova Quartet|The Paper Kites|Old Mill Choir|Velvet Echo|The Night Trams|
+  Silver Strings|Blue Canal|The Lost Keys|Northern Voices|Copper Moon|The Late Buses|Duo Alba
+(?:field|plot|orchard|vineyard|pasture|meadow|paddock|greenhouse)(?: name)?:
+  North Field|Hillside|River Meadow|Lower Acre|South Slope|Old Orchard|Long Field|East Paddock|
+  Church Field|Mill Meadow|Top Field|Stony Acre
+(?:shop|store|branch|outlet|depot|warehouse|site|plant|factory|station)(?: name)?:
+  Leipzig|Harbour Street|Old Town|North Gate|Central Station|Market Square|Graz|Riverside|Airport|
+  West Park|Bilbao|Mill Lane|University|Ghent|East Side|Turin
+(?:venue|location)(?: name)?:
+  Town Hall|Old Mill|Harbour Hall|Castle Barn|Riverside Pavilion|Botanical Garden|Art Museum|
+  Lake House|St. Mary's Hall|City Library|The Boathouse|Rose Garden
+(?:account|workspace|profile)(?: name)?:
+  Main|Office|Family|Holiday|Business|Shared|Private|School|Studio|North|Workshop|Garden
+(?:column|lane|stage|swimlane)(?: name)?:
+  To do|Doing|Review|Done|Waiting|Blocked|Ideas|Testing|Next|Backlog|Approved|On hold
+(?:list|board|album|folder|collection|category)(?: name)?:
+  Holidays|Birthdays|Household|Recipes|Garden|School|Weekend|Work|Family|Gifts|Reading|Repairs
 """.strip()
 
 

@@ -50,7 +50,7 @@ _NAMES_OF_THINGS = (
     wt.PERSON,
     wt.PRODUCT,
     lex.TEAM,
-    wt.COMPANY,
+    lex.FIRM,
     wt.WORK,
 )
 _NAMED_BY_ID = re.compile(
@@ -127,7 +127,10 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
-    if (remark := remark_of(words, f"{context} {told}")) is not None and not examples:
+    remark = remark_of(words, f"{context} {told}")
+    if remark is None and words in ("name", "title", "label") and owner:
+        remark = remark_of(f"{owner} name", "")
+    if remark is not None and not examples:
         return remark
     place = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
     if place is kinds.SMALL_NUMBER or place is kinds.FLIGHT:
@@ -199,8 +202,10 @@ def _by_words(words: str, told: str, owner: str, context: str, examples: list[st
         return one_of(examples)
     if (kind is lex.TEAM and "categor" in words) or (kind is wt.CITY and re.search(r"region|area", words)):
         kind = None
-    if kind is None and things.has_names(words):
-        return SLUG_NAME if things.is_of_software(words) else lex.NAME
+    if kind is None and things.is_of_software(words):
+        return SLUG_NAME
+    if kind in (None, lex.NAME, lex.TEAM) and not (_OWN_NAME.fullmatch(words) and _NEW.match(context)):
+        return None  # what has a name already has another one than what is made up here
     return kind
 
 
@@ -212,6 +217,8 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
         return UNKNOWN
     if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
         return UNKNOWN
+    if kind is wt.MESSAGE and _OFFICIAL.search(context):
+        return UNKNOWN  # no "the kids are at the pool" in a payment reminder
     if kind is wt.MESSAGE and not _SENT.search(about):
         kind = lex.NOTE
     if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
@@ -225,6 +232,10 @@ _SENT = re.compile(
     r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+"
     r"|tell|translat\w+|broadcast|publish|remind\w*|greet\w*|card)\b"
 )
+_OFFICIAL = re.compile(
+    r"\b(?:reminder|payments?|invoices?|notice|warning|alerts?|announce\w*|broadcast|newsletter|quote|offer|contract"
+    r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
+)
 _GOODS_SEARCHED = re.compile(
     r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b"
 )
@@ -236,6 +247,9 @@ def _subject_of(context: str) -> Type | None:
     return next((kind for kind in found if kind is not None), None)
 
 
+_OWN_NAME = re.compile(r"(?:friendly |display |short |nick ?)?(?:name|title|label)")
+_NEW = re.compile(r"(?:\w+ ){0,3}(?:create|add|make|register|rename|save|new|start|open)\b")
+"""Tools that give a new thing a name."""
 _WHEN_DONE = re.compile(
     r"(?:(?:\w+ed|sent|paid|sold|lost|found|taken|best) (since|after|before|until|by)"
     r"|(?:\w+ )?(on|at)|until|since)"

@@ -126,21 +126,21 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for p in params:
         if not p.optional or p.name in chosen:
-            out[p.name] = _value(p, scene, out)
+            out[p.name] = _value(p, scene, out, target.spec.description)
     marks = [m for p in params if p.name in out for m in atoms(p.type, out[p.name])]
     if scene.held and not any(marks):
         raise Impossible
     return out
 
 
-def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
-    """Draw a value unlike those of the other parameters.
+def _value(p: Param, scene: Scene, arguments: dict[str, Any], about: str) -> Any:
+    """Draw a value unlike those of the other parameters; `about` is what the tool does.
 
     Two that bound a range are in order, and it is not the default where there is a choice.
     """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
-        value = _near(p, value, arguments, scene)
+        value = _near(p, value, arguments, scene, about)
         if value is None:
             continue
         same = any(
@@ -192,11 +192,14 @@ def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
     return not order or bool(x < y if order > 0 else y < x)
 
 
-_LASTING = re.compile(r"valid|effective|contract|lease|warranty|member|licen|opens?|clos|season|polic", re.IGNORECASE)
+_LASTING = re.compile(r"valid|effective|contract|lease|warranty|membership|licen[cs]|opens?|clos|season|polic|tenan|subscri|employ"
+    r"|exhibition|campaign|project",
+    re.IGNORECASE,
+)
 """Pairs of days that are months apart."""
 
 
-def _near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene) -> Any:
+def _near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene, about: str) -> Any:
     """Move a moment to come near to the other end of its range: the same day, or some days from it.
 
     Periods that are over stay as long as they are. None where the moved one is of another split.
@@ -208,7 +211,7 @@ def _near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene) -> Any:
         if not pair or not order or value < today or other < today:
             continue
         timed = len(value) > len("2026-01-01")
-        apart = (20, 300) if _LASTING.search(f"{name} {p.name}") else (0, 0) if timed else (1, 10)
+        apart = (20, 300) if _LASTING.search(f"{about} {name} {p.name}") else (0, 0) if timed else (1, 10)
         days = timedelta(days=scene.rng.randint(*apart))
         day = date.fromisoformat(other[:10]) + order * days
         moved = day.isoformat() + value[10:]
@@ -288,7 +291,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
         raise Impossible
     p = scene.rng.choice(fit)
     others = {k: v for k, v in args.items() if k != p.name}
-    other = _value(p, scene, {**others, "": args[p.name]})
+    other = _value(p, scene, {**others, "": args[p.name]}, target.spec.description)
     again = {k: other if k == p.name else v for k, v in args.items()}
     body = _body(target, args, scene)
     template = scene.choose(p.clauses)

@@ -200,7 +200,7 @@ _OF_SOFTWARE = lex.word_set("""
     app bot bucket cache chain cluster component container database dataset deployment environment firewall
     function host image index instance job module namespace network node partition pipeline pod process
     queue registry release repository resource route router ruleset sandbox script secret server service
-    stack stream table task volume workflow
+    stack stream suite table task volume workflow
     """)
 
 
