@@ -173,6 +173,9 @@ def _other_letters(code: str, r: Random) -> str:
 
 
 def _other_digits(code: str, r: Random) -> str:
+    if year := re.search(r"(?<!\d)20[0-4]\d(?!\d)", code):  # "Q-2025-118"
+        head, tail = code[: year.start()], code[year.end() :]
+        return f"{_other_digits(head, r)}{r.randint(2023, 2025)}{_other_digits(tail, r)}"
     return re.sub(
         r"\d",
         lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),

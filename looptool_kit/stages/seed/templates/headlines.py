@@ -42,7 +42,7 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
     route = re.match(r"([A-Z]+) /", description)
-    if told and named and told[0] not in READING and re.match(r"how (?:many|much|long|often)\b", told[1]):
+    if told and named and told[0] not in READING and re.match(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b", told[1]):
         return named  # "set how many sessions you want": the name says what is set
     if told is None or (route and named and not name.lower().startswith(route[1].lower())):
         return named

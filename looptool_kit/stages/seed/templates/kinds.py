@@ -10,7 +10,7 @@ from random import Random
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
-from looptool_kit.world.moments import DATE, DATETIME, TIME
+from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, NOUNS, TOPICS, one
 from looptool_kit.world.pools import words as listed
 
@@ -22,6 +22,10 @@ def gone_by(t: Type) -> Type:
 
 PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
 """A day of the last eight years."""
+
+
+YOUNG = replace(BIRTH_DATE, draw=lambda r, today: (today - timedelta(days=r.randint(2600, 5800))).isoformat())
+"""A child's birth date: of one at school."""
 
 
 def with_seconds(t: Type) -> Type:

@@ -342,7 +342,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"|landlord|buyer|seller|reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet"
         r"|photographer|director|editor|worker|singer|operator|picker|musician|conductor|composer|pilot|captain|clerk"
         r"|cashier|inspector|translator|mentor|pupil|courier|cleaner|gardener|electrician|borrower|donor|sponsor"
-        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague)"
+        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague|rep|representative)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -373,6 +373,7 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
+    (r"^(?:the )?(?:sales |account )?rep\b|\b(?:person|one|teacher) in charge\b", PERSON),
     (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b|^who\b", PERSON),
 )
 """The same for descriptions, where the name tells nothing."""

@@ -211,6 +211,8 @@ _LINES = r"""
 \bdistance\b @ RUN: 3 21 0.5
 \bdistance\b @ RIDE: 10 90 1
 \b(?:altitude|elevation|ascent|climb)\b: 200 1800 50
+\bdra(?:ft|ught)\b: 1 3 0.1
+\b(?:consumption|usage|use)\b.*\[kWh\]: 1800 6400 100
 \bdepth\b.*\[m\]: 4 30 1
 \bdepth\b.*\[cm\]: 2 20 1
 \b(?:spacing|distance)\b.*\[cm\] @ PLANT: 10 60 5
@@ -308,7 +310,8 @@ def measure_of(words: str, description: str, unit: str, context: str) -> Measure
         context: What is said of its tool.
     """
     about = f"{words} {description} {context}".lower()
-    prose = re.split(r"[.;(]", description.lower())[0]
+    # Of "Electricity use per year in kWh" only what it is: "electricity use".
+    prose = re.split(r"[.;:,(]| (?:of|for|in|per|by|at|to|from|that|which|on)\b", description.lower())[0]
     for text in (words, prose):
         told = f"{text} [{unit}]"
         for what, where, measure in _lines():

@@ -52,7 +52,7 @@ _QUANTITY = {
     "square meters": "area", "m2": "area", "sqm": "area", "cubic": "volume", "square": "area",
     "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
     "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
-    "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
+    "mm": "length", "kwh": "energy", "kw": "power", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
     "percent": "percentage", "percentage": "percentage", "usd": "amount", "eur": "amount", "euros": "amount",
     "seconds": "duration", "minutes": "duration", "hours": "duration", "nights": "duration",
     "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
@@ -122,7 +122,7 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
         noun = noun if bare in _NO_NOUNS else bare
         if not is_noun(noun) and f" in {words.rsplit(' ', 1)[-1]}" in words:
             noun = f"{noun} in"  # "expires in: 4 days"
-    if "enum" in kind.schema and all(isinstance(v, int) for v in kind.schema["enum"]):
+    if "enum" in kind.schema and all(isinstance(v, int | float) for v in kind.schema["enum"]):
         noun = UNIT_WORDS.sub("", noun)
     if kind.name == "number" and re.search(r"\w \w$", noun) and noun[-1] in LETTER_UNITS:
         noun = noun[:-2]  # "threshold c"

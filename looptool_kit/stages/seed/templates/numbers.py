@@ -186,7 +186,13 @@ def _within(usual: Measure | None, low: float | None, high: float | None, words:
             f"nothing tells how large {words} is: give it a minimum and a maximum, or examples in its description"
         )
     span = high - low
-    return Measure(low, high, 50 if span > 400 else 5 if span >= 90 else 1 if span >= 10 else 0.1 if span > 1 else 0.05)
+    steps = (50, 5, 1) if span >= 90 else (1, 0.5, 0.1, 0.05)
+    round_ones = (s for s in steps if span / s >= MIN_CHOICES and abs(low / s - round(low / s)) < 1e-6)
+    return Measure(low, high, next(round_ones, steps[-1]))
+
+
+MIN_CHOICES = 4
+"""Between two bounds a person has at least so many round numbers to choose from."""
 
 
 def _plain(value: float, digits: int) -> float | int:

@@ -13,11 +13,11 @@ from looptool_kit.world.core import Type, pool, quoted
 from looptool_kit.world.pools import words as listed
 
 _KINDS = """
-(?:title|name|headline|subject|incident|issue) @ incident|outage|downtime:
+(?:title|name|headline|subject|incident|issue) @ (?!.*(?:harbour|fire|police|accident|traffic|workplace|safety|injur))(?:.*)(?:incident|outage|downtime):
   checkout errors|slow search results|login fails|missing e-mails|payment timeouts|high latency|
   broken image uploads|failed backups|expired certificate|full disk|stuck queue|wrong prices|
   empty start page|lost sessions|delayed notifications|DNS problems
-(?:summary|resolution|description|root cause|outcome|notes?) @ incident|outage|downtime:
+(?:summary|resolution|description|root cause|outcome|notes?) @ (?!.*(?:harbour|fire|police|accident|traffic|workplace|safety|injur))(?:.*)(?:incident|outage|downtime):
   rolled back the last release|restarted the workers|added more disk space|renewed the certificate|
   fixed the configuration|cleared the queue|the provider had an outage|raised the connection limit|
   a deadlock in the database|switched to the backup line|a wrong feature flag|blocked a bot
@@ -47,6 +47,10 @@ _KINDS = """
   lunch with a client|train to Leipzig|printer paper|taxi to the airport|office plants|
   a birthday present|weekly groceries|new headphones|parking|coffee for the team|hotel in Graz|
   a phone case|books for the course|cinema tickets|a new kettle|stamps
+(?:title|name|heading|headline|document|page)(?: name| title)? @ document|page|wiki|note|report|article|post|thread|topic|paper|memo|card|file:
+  Travel Policy|Onboarding Checklist|Price List|Meeting Rules|Packing List|House Rules|Safety Notes|
+  Team Contacts|Reading List|Holiday Plan|Style Guide|Opening Hours|Cleaning Rota|Budget Overview|
+  Parking Rules|Lessons Learned
 (?:title|name|event|summary)(?: name)? @ event|festival|fair|open day:
   Summer Fair|Open Day|Book Swap|Charity Run|Jazz Night|Spring Market|Quiz Night|Poetry Evening|
   Family Day|Harvest Supper|Film Night|Board Game Evening|Choir Concert|Flea Market|Street Dinner|
@@ -93,8 +97,7 @@ _KINDS = """
   Albatross|Sea Breeze|Northern Star|Morning Tide|Blue Heron|Catriona|Wind Rose|Amphitrite|Petrel|
   Ocean Spirit|Seagull|Marie Louise|Good Hope|Nordkap|Stella Maris|Kittiwake
 (?:team|squad|club|crew)(?: name)?:
-  Red Foxes|River Rovers|Blue Hawks|Lions|Wild Geese|North Stars|Harbour Bears|Night Owls|Dragons|
-  Green Arrows|Thunder|Otters|Falcons|City Wolves|Comets|Beavers
+  Team A|Team B|North|South|Blue|Red|Green|Team 3|Early shift|Late shift|East|West
 (?:band|choir|orchestra|ensemble|act|artist)(?: name)?:
   The Tin Drums|Harbour Brass|Nova Quartet|The Paper Kites|Old Mill Choir|Velvet Echo|The Night Trams|
   Silver Strings|Blue Canal|The Lost Keys|Northern Voices|Copper Moon|The Late Buses|Duo Alba
@@ -104,7 +107,7 @@ _KINDS = """
 (?:shop|store|branch|outlet|depot|warehouse|site|plant|factory|station)(?: name)?:
   Leipzig|Harbour Street|Old Town|North Gate|Central Station|Market Square|Graz|Riverside|Airport|
   West Park|Bilbao|Mill Lane|University|Ghent|East Side|Turin
-(?:venue|location)(?: name)?:
+(?:venue|location)(?: name)? @ event|cater|wedding|party|concert|meeting|conference|rehearsal|gig|match:
   Town Hall|Old Mill|Harbour Hall|Castle Barn|Riverside Pavilion|Botanical Garden|Art Museum|
   Lake House|St. Mary's Hall|City Library|The Boathouse|Rose Garden
 (?:account|workspace|profile)(?: name)?:

@@ -81,12 +81,16 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         kind = kinds.ROOM_NUMBER
     if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(f"{context} {description}"):
         kind = _between(kind, "08:00-18:30")
+    if kind is BIRTH_DATE and _YOUNG.search(context):
+        return kinds.YOUNG
     if kind is kinds.MONTH and is_over(words_of(name), description, context):
         return kinds.PAST_MONTH
     moment = kind.question in (DATE.question, DATETIME.question)
     return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
 
 
+_YOUNG = re.compile(r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?)\b")
+"""Tools whose birth dates are those of children."""
 _EVENING = re.compile(
     r"\b(?:restaurants?|dinner|tables?|shows?|concerts?|part(?:y|ies)|flights?|trains?|sailings?|ferr(?:y|ies)|cinema|films?"
     r"|movies?|alarms?|lights?|lamps?|sleep|bed ?time|matches|games?|events?|medication|dose|recordings?|night|evening)\b",
@@ -217,24 +221,33 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
         return UNKNOWN
     if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
         return UNKNOWN
-    if kind is wt.MESSAGE and _OFFICIAL.search(context):
+    if kind is wt.MESSAGE and (_OFFICIAL.search(context) or not _TO_A_PERSON.search(context)):
         return UNKNOWN  # no "the kids are at the pool" in a payment reminder
-    if kind is wt.MESSAGE and not _SENT.search(about):
-        kind = lex.NOTE
+    if kind is wt.TITLE and words == "title" and re.search(r"\b(?:tasks?|to-?dos?|chores?|reminders?)\b", context):
+        return wt.TASK
     if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
         return replace(subject, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
     if kind is lex.NOTE and words in ("description", "summary", "details"):
-        return _subject_of(context) or kinds.DETAILS
-    return kinds.SUBJECT_QUERY if kind is lex.QUERY and not _GOODS_SEARCHED.search(context) else kind
+        return _subject_of(context) or UNKNOWN
+    if kind in (lex.QUERY, lex.KEYWORD) and not _GOODS_SEARCHED.search(context):
+        people = re.search(r"\bname\b", about.split(context)[0]) or _PEOPLE & set(map(stem, re.findall(r"[a-z]+", context)))
+        if people and not _TEXTS_SEARCHED.search(context):
+            return replace(wt.PERSON, question=kind.question, words=kind.words)
+        return kinds.SUBJECT_QUERY if _TEXTS_SEARCHED.search(context) else UNKNOWN
+    return kind
 
 
-_SENT = re.compile(
-    r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+"
-    r"|tell|translat\w+|broadcast|publish|remind\w*|greet\w*|card)\b"
-)
 _OFFICIAL = re.compile(
     r"\b(?:reminder|payments?|invoices?|notice|warning|alerts?|announce\w*|broadcast|newsletter|quote|offer|contract"
     r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
+)
+_TO_A_PERSON = re.compile(
+    r"\b(?:sms|texts?|chat|whatsapp|direct message|dm|slack|teams|e-?mails?|mail|friends?|contacts?|colleagues?|person"
+    r"|users?|members?|post|tweet|reply|replies|comment|translat\w+|channel|someone|greet\w*|card|guests?|recipient)\b"
+)
+_TEXTS_SEARCHED = re.compile(
+    r"\b(?:documents?|files?|notes?|e-?mails?|messages?|pages?|wiki|articles?|posts?|knowledge|contracts?|archive|web"
+    r"|internet|reports?|news|tickets?|issues?|threads?|lines|logs?)\b"
 )
 _GOODS_SEARCHED = re.compile(
     r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b"
@@ -273,9 +286,8 @@ _SHOPS = re.compile(
 )
 """Tools in which an item is something from a shop; in others nobody knows."""
 _AGENDA = re.compile(
-    r"\b(?:meetings?|calendar|appointments?|agenda|issues?|tickets?|tasks?|pages?|articles?|posts?|documents?|reports?"
-    r"|newsletters?|milestones?|projects?|notes?|e-?mails?|messages?|presentations?|calls?|sessions?|workshops?"
-    r"|interviews?|wiki|threads?|topics?|cards?|reminders?|events?)\b"
+    r"\b(?:meetings?|calendar|appointments?|agenda|calls?|sessions?|interviews?|workshops?|invit\w+|tasks?|to-?dos?"
+    r"|reminders?|chores?)\b"
 )
 """Tools whose titles are those of an office."""
 _PEOPLE = lex.word_set("""

@@ -26,6 +26,7 @@ from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
 from looptool_kit.world.core import held_out
 from looptool_kit.world.grammar import Said, Scene
+from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.spec import Param, domain_of, slots, specs
 from looptool_kit.world.tasks import ASKED, CANT, DECLINED
 
@@ -279,6 +280,8 @@ def _same_again(target: Able, scene: Scene) -> Made:
     things = [p for p in said if names_a_thing(p)]
     if not reads and (len(said) > 2 or len(things) != 1):
         raise Impossible
+    if not reads and any(p not in things and not _for_several(p) for p in said):
+        raise Impossible  # two owners have not one e-mail address
     objects = [p for p in things if all(p.name in slots(phrase) for phrase in target.spec.do)]
     fit = objects or things or [
         p
@@ -304,6 +307,14 @@ def _same_again(target: Able, scene: Scene) -> Made:
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
         said=((target, args, body),),
     )  # fmt: skip
+
+
+def _for_several(p: Param) -> bool:
+    """Whether several things may have the same value: a number, a choice, a moment."""
+    return p.type.name == "number" or "enum" in p.type.schema or p.type.question in _MOMENTS
+
+
+_MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 
 
 # -------------------------------------------------------------- ask, decline
