@@ -181,6 +181,8 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     low = re.sub(r"\W+$", "", head.lower())
     base = _lemma(low, name)
     known = low in forms and bool(rest or low == forms[low])
+    if base in _NOUNS_TOO and re.match(r"(?:of|on|about|for)\b", rest):
+        known = False  # "Report of the milk delivered"
     own = words_of(name).split()
     bare = not _DETERMINED.match(rest) and own[:1] != [base]
     named = forms.get(own[0], "") if own else ""
@@ -378,6 +380,8 @@ _THE = lex.word_set("""
 
 def _with_article(verb: str, noun: str) -> str:
     first = noun.split()[0]
+    if first.endswith("ing") and (re.match(r"\w+ (?:the|an?|all|my)\b", noun) or lex.verb_forms().get(first)):
+        return noun  # "start cleaning the tank"
     if noun.endswith(("ed", "en")) and plural(first):  # "hours worked"
         return noun
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):

@@ -46,6 +46,9 @@ _PLACES = {
     "FUEL": r"fuel|petrol|diesel|tank|refuel|gas station",
     "MATHS": r"\b(?:calculate|compute|maths?|sum|root|factorial|equation|geometry|prime)",
     "MONEY": r"price|cost|rate|fee|charge|\beur|euro|usd|dollar|pound|gbp|money|tariff",
+    "SHOP": r"product|\bitems?\b|shop|store|stock|article|\bsku|second-hand|flea|record|vinyl|toy|clothes|invoice",
+    "PAID": r"pay|paid|expense|transfer|donat|refund|invoice|charge|transaction|bill|fine\b|wallet|account|gift|repair"
+    r"|claim|dispute|damage|insur|purchase|receipt|\bfee|spent|spend|estimate",
     "LOAN": r"loan|mortgage|credit|instal+ment",
 }
 """Words for a place -> pattern, for the lines below."""
@@ -152,7 +155,7 @@ _LINES = r"""
 \bbudget\b: 100 900 10
 \bbid\b: 20 600 5
 \b(?:max(?:imum)?|min(?:imum)?|highest|lowest) price\b|\bprice (?:max|min|from|to|limit)\b: 10 300 5
-\bprice\b|\b(?:sold|bought) for\b: 4 95 0
+\bprice\b|\b(?:sold|bought) for\b @ SHOP: 4 95 0
 \b(?:vat|sales tax|tax)\b: 5 22 1
 \bdiscount|markdown|\boff\b.*\[%\]: 5 40 5
 \b(?:interest|apr|apy|mortgage rate)\b: 1.5 7.5 0.1
@@ -160,8 +163,8 @@ _LINES = r"""
 \b(?:battery|charge|charging|state of charge|soc)\b: 20 95 5
 \b(?:brightness|volume|opacity|dim|fan speed)\b @ percent|%|light|lamp|speaker|music|sound|audio|tv\b: 10 95 5
 \b(?:abv|alcohol)\b: 4 14 0.1
-\b(?:cost|amount|total|balance|payment|sum|expense|refund|price|fee|charge|paid|spent)\b: 12 480 0
-\[(?:\$|€|£)\]: 12 480 0
+\b(?:cost|amount|total|balance|payment|sum|expense|refund|price|fee|charge|paid|spent)\b @ PAID: 12 480 0
+\[(?:\$|€|£)\] @ PAID: 12 480 0
 \b(?:incline|gradient|slope)\b: 1 12 0.5
 \b(?:fat|body fat)\b.*\[%\] @ body|member|patient: 10 35 0.5
 \bmuscle\b.*\[kg\]: 24 44 0.5
@@ -183,7 +186,7 @@ _LINES = r"""
 \[g\] @ tea\b|\bseed|spice: 5 60 5
 \bdos(?:e|age)\b.*\[mg\]|\[mg\] @ drug|medic|dose|tablet: 50 500 50
 \[g\] @ food|meal|portion|recipe|ingredient|snack|\bfeed|cook: 50 400 10
-\[ml\] @ \b(?:drink|water|milk|shampoo|juice|coffee|dose|syrup|feed)\b: 50 500 50
+\[ml\] @ \b(?:drink|water|milk|shampoo|juice|coffee)\b: 50 500 50
 \[l\] @ FUEL: 18 58 0.1
 \[l\] @ milk|beer|wine|juice|paint: 1 30 0.5
 \[l/ha\]: 1 8 0.5

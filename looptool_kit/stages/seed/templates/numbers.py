@@ -17,7 +17,7 @@ from looptool_kit.stages.seed.templates.things import has_names
 from looptool_kit.world.core import Surface, Type, verbatim
 from looptool_kit.world.numbers import in_words, is_int, is_number
 
-_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+|^which \w+|^[a-z]+ number\b", re.IGNORECASE)
+_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+|^which \w+|^(?:[a-z]+ ){1,2}number$", re.IGNORECASE)
 """"Number of the gate", "Which deck oven": it names one, and counts nothing."""
 
 
@@ -83,7 +83,9 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, 
 
 def _names_one(words: str, description: str, high: float | None) -> bool:
     """Whether a whole number names one of a few things: "Which deck oven, 1-4"."""
-    told = _IS_NUMBER_OF.search(description) and words.split()[-1] in description.lower()
+    told = _IS_NUMBER_OF.search(description.rstrip(".")) and (
+        words.split()[-1] in description.lower() or description.rstrip(".").endswith("number")
+    )
     numbered = re.fullmatch(r"(.+) (?:number|no|nr)", words)
     return bool(told or (numbered and has_names(numbered[1]))) or (high is not None and high <= MAX_NAMED and has_names(words) and not plural(words))
 

@@ -47,14 +47,14 @@ _KINDS = """
   lunch with a client|train to Leipzig|printer paper|taxi to the airport|office plants|
   a birthday present|weekly groceries|new headphones|parking|coffee for the team|hotel in Graz|
   a phone case|books for the course|cinema tickets|a new kettle|stamps
-(?:title|name|heading|headline|document|page)(?: name| title)? @ document|page|wiki|note|report|article|post|thread|topic|paper|memo|card|file:
-  Travel Policy|Onboarding Checklist|Price List|Meeting Rules|Packing List|House Rules|Safety Notes|
-  Team Contacts|Reading List|Holiday Plan|Style Guide|Opening Hours|Cleaning Rota|Budget Overview|
-  Parking Rules|Lessons Learned
 (?:title|name|event|summary)(?: name)? @ event|festival|fair|open day:
   Summer Fair|Open Day|Book Swap|Charity Run|Jazz Night|Spring Market|Quiz Night|Poetry Evening|
   Family Day|Harvest Supper|Film Night|Board Game Evening|Choir Concert|Flea Market|Street Dinner|
   Science Day
+(?:title|name|heading|headline|document|page)(?: name| title)? @ document|page|wiki|note|report|article|post|thread|topic|paper|memo|card|file:
+  Travel Policy|Onboarding Checklist|Price List|Meeting Rules|Packing List|House Rules|Safety Notes|
+  Team Contacts|Reading List|Holiday Plan|Style Guide|Opening Hours|Cleaning Rota|Budget Overview|
+  Parking Rules|Lessons Learned
 (?:title|name|topic|course|workshop|class|lesson|training)(?: name| title)? @ course|class|lesson|workshop|training|lecture|seminar|webinar:
   Pottery for Beginners|First Aid|Watercolours|Spanish A1|Bread Baking|Creative Writing|
   Bicycle Repair|Photo Editing|Yoga Basics|Garden Design|Chess for Children|Public Speaking|

@@ -44,6 +44,8 @@ _FREE = (
     wt.MESSAGE,
 )
 """Types so wide that examples say more."""
+_OF_WORDS = (lex.DRUG, lex.SPECIES, lex.DIET, wt.INGREDIENT, wt.DISH, wt.PRODUCT, kinds.FAULT)
+"""Types with some words of a kind: examples tell which of them the tool is about."""
 _NAMES_OF_THINGS = (
     None,
     lex.NAME,
@@ -89,6 +91,9 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
 
 
+_NETWORK = re.compile(
+    r"\b(?:server|ping|dns|ssh|domain|port|network|database|deploy\w*|machine|https?|ip|tcp|socket|hostname|remote|fqdn)\b"
+)
 _YOUNG = re.compile(r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?)\b")
 """Tools whose birth dates are those of children."""
 _EVENING = re.compile(
@@ -146,6 +151,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
     kind = _by_words(words, told, owner, context, examples)
     kind = _as_said(kind or UNKNOWN, words, f"{told} {context}", context)
+    if len(set(examples)) > 1 and (kind in _OF_WORDS or things.kind_of(words) is kind):
+        return one_of(examples)
     if kind in _MADE_UP and examples:
         return one_of(examples)  # "Make and model, e.g. 'Renault Zoe'": what is made up is no car
     return kind if not examples or looks_like(kind, examples) else one_of(examples)
@@ -153,6 +160,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
 
 def _in_this_tool(words: str, told: str, owner: str, context: str, examples: list[str]) -> Type | None:
     """The type where name, description and what the tool is about leave no doubt."""
+    if re.fullmatch(r"hosts?(?: name)?", words) and not _NETWORK.search(f"{told} {context}"):
+        return wt.PERSON
     git = re.search(r"\b(?:git|repos?|repositor(?:y|ies)|commits?|pull requests?|merge|rebase)\b", context)
     if words == "owner" and (git or re.search(r"\b(?:issue|branch|fork)s?\b", context)):
         return lex.USER_NAME
