@@ -182,7 +182,8 @@ def test_show_steps_or_not_is_said_as_one_of_the_two() -> None:
 
 def test_a_range_has_a_minimum_and_an_alert_expires() -> None:
     """Not "range: 16 minutes and max 23", nor "set a price alert on 10 October"."""
-    ends = {"type": "object", "properties": {"min": {"type": "integer"}, "max": {"type": "integer"}}}
+    whole = {"type": "integer", "minimum": 1, "maximum": 60}
+    ends = {"type": "object", "properties": {"min": whole, "max": whole}}
     expires = {"type": "string", "format": "date"}
     alert = tool("priceAlert", "Set a price alert", 1, ticker="Ticker", expires=expires)
     rows = drawn([tool("refresh_buffer", "Refresh a buffer", 1, range=ends), alert], 60, kinds=["single"])
@@ -357,7 +358,7 @@ def test_tools_on_offer_fit_the_model_and_what_is_too_large_is_named() -> None:
     parts: dict[str, Any] = {f"part_{i}": text for i in range(600)}
     large = tool("publish_page", "Publish a page", 1, page_id={"type": "string"}, **parts)
     some: dict[str, Any] = {f"part_{i}": text for i in range(130)}
-    half = [tool(f"publish_{w}", f"Publish a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
+    half = [tool(f"add_{w}", f"Add a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
     small = tool("delete_page", "Delete a page", page_id={"type": "string"})
     assert "too large" in usable([large, small])[1]["publish_page"]
     rows = drawn([large, small, *half], 30)
@@ -440,7 +441,7 @@ def test_a_title_takes_the_place_of_the_word_title() -> None:
     )
     rows = drawn([suggest], 20, kinds=["single"])
     said = [
-        bool(re.search(rf'title "{c.arguments["title"]}" for purchase', s.request))
+        bool(re.search(rf'title "?{c.arguments["title"]}"? for purchase', s.request))
         for s in rows
         for c in s.label.calls
     ]

@@ -8,8 +8,10 @@ from collections.abc import Iterable
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import said
+from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import is_id, words_of
 from looptool_kit.stages.seed.templates.numbers import is_number_of
+from looptool_kit.text.words import alike, stem
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import Type
 
@@ -27,6 +29,26 @@ def of_one_choice(name: str, tool: Tool) -> bool:
         for v in s.get("enum") or ()
     }
     return bool(first) and first[0] in choices and first[0] != words_of(name)
+
+
+ON_OFF = re.compile(r"\b(on or off|on/off|off or on)\b", re.IGNORECASE)
+
+
+def two_ends(tool: Tool, name: str) -> tuple[str, str] | None:
+    """What true and false say where the tool does one of two things: ("on", "off"), ("lock", "unlock").
+
+    Only where no other flag may be meant.
+    """
+    flags = [n for n, s in tool.properties.items() if isinstance(s, dict) and s.get("type") == "boolean"]
+    if [n for n in flags if n in tool.required] != [name]:
+        return None
+    verb, rest = headline(tool)
+    if ON_OFF.search(rest):
+        return ("off", "on") if words_of(name) in ("off", "disabled") else ("on", "off")
+    first, _, second = verb.partition(" or ")
+    if not second:
+        return None
+    return (second, first) if alike(stem(words_of(name).split()[-1]), stem(second)) else (first, second)
 
 
 _UNITS_OF_TIME = ("second", "minute", "hour", "day", "week")

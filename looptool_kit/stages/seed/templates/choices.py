@@ -23,7 +23,7 @@ def said(value: Any) -> str:
         return json.dumps(value)
     if value.isupper() or not re.search(r"[_a-z]", value):
         return value.replace("_", " ").lower() if "_" in value else value
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", value).replace("_", " ").strip()
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", value).replace("_", " ").strip()
 
 
 _DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name) if w}
@@ -98,6 +98,19 @@ def boolean(name: str, description: str) -> Type:
         lambda v, _: [*(Surface("", w) for w in (yes if v else no)), *plain[v]],
         splits=False,
         clauses=("{@}",),
+    )
+
+
+def switch(yes: str, no: str) -> Type:
+    """True or false of a tool that does one of two things: "turn a light on or off"."""
+    return Type(
+        "switch",
+        "one of two",
+        {"type": "boolean"},
+        lambda r, _: r.random() < 0.5,
+        lambda v: isinstance(v, bool),
+        lambda v, _: [Surface(yes if v else no)],
+        splits=False,
     )
 
 

@@ -100,11 +100,16 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
         return f"How many {counted(words) or noun}?"
     if not is_noun(noun) and kind.question in DAYS:
         return "Which date?" if kind.question == DATE.question else "What date and time?"
+    if kind.question in DAYS and not re.search(_OF_TIME, noun):
+        return f"What is the {noun} date?"
     if plural(noun):
         return f"Which {noun}?"
     if kind.name in ("code", "name") and not re.search(r"name|code|number|key|token", noun):
         return f"Which {noun}?"
     return f"What is the {noun}?"
+
+
+_OF_TIME = r"date|day|deadline|time|start|end|month|birth|arrival|departure|moment|due|slot|when|since|until|at$|on$"
 
 
 def _detail(noun: str, kind: Type, unit: str) -> tuple[str, ...]:
@@ -219,7 +224,7 @@ def _special(words: str, kind: Type, verb: str, subject: str) -> tuple[str, ...]
     if kind is MESSAGE:
         return ("saying {}", "that says {}") if verb in _SENDING and words in ("message", "text") else ()
     named = re.fullmatch(r"(?:title|name)", words)
-    if kind in (TITLE, lex.NAME, WORK) and named and verb in MAKING:
+    if (kind in (TITLE, lex.NAME, WORK) or kind.name == "remark") and named and verb in MAKING:
         return ("called {}", "named {}") if words == "name" else ("titled {}", "called {}")
     return ()
 

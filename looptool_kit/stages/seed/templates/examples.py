@@ -32,6 +32,20 @@ _LISTED = re.compile(
 )
 
 
+_LETTERS = re.compile(r"(?:^|[ (])([A-Y]) ?(?:-|–|to) ?([B-Z])(?=[).,;]|$)")
+""""Shelf A-F"."""
+_NUMBERS = re.compile(
+    r"(?:^|[ ,:(])(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)*,? or -?\d+(?:\.\d+)?)(?=[).,;]|$| (?:kg|g|ml|l|cm|mm|m|km)\b)"
+)
+
+
+def told_numbers(description: str) -> list[float | int]:
+    """The numbers that a description gives the choice of: "Degrees C, -80 or -20"."""
+    match = None if INSTANCES.search(description) else _NUMBERS.search(description)
+    found = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[1])] if match else []
+    return [int(n) if n.is_integer() else n for n in found]
+
+
 def told_choices(description: str) -> list[str]:
     """Choices that a description lists.
 
@@ -44,6 +58,9 @@ def told_choices(description: str) -> list[str]:
         and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
         return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
+    if letters := _LETTERS.search(description):
+        first, last = map(ord, letters.groups())
+        return [chr(c) for c in range(first, last + 1)]
     match = _LISTED.search(description)
     listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
     return listed if all(map(_is_choice, listed)) else []
@@ -114,6 +131,8 @@ def like(examples: list[str], ids: bool) -> Type | None:
     slug = r"[a-z][a-z0-9]*(?:[-_][a-z0-9]+)+|[a-z]+\d{1,2}"
     if all(re.fullmatch(slug, e) and not (ids and re.search(r"\d\d", e)) for e in examples):
         return text("slug", "as in the examples", lambda r: r.choice(examples), splits=False)
+    if all(re.fullmatch(r"[\w-]+\.[a-z0-9]{2,5}", e) and e.split(".")[0] not in _DEVICES for e in examples):
+        return one_of(examples)  # files: "gear.3mf"
     if all(re.fullmatch(r"[a-z][a-z0-9_]*\.[a-z0-9_]+", e) for e in examples):  # "light.kitchen"
         return text("dotted", "as in the examples", lambda r: _of_a_room(r.choice(examples), r))
     if all(re.fullmatch(r"[A-Z]{1,4}(?:-[A-Z]{2,5})+", e) for e in examples):  # "OY-KBH"
@@ -122,6 +141,8 @@ def like(examples: list[str], ids: bool) -> Type | None:
         )
     if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
         return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
+    if all(re.fullmatch(r"\d(?::\d)+", e) for e in examples):  # a ratio, "1:5:5"
+        return one_of(examples)
     coded = [
         e
         for e in examples
@@ -137,6 +158,10 @@ def like(examples: list[str], ids: bool) -> Type | None:
     return None
 
 
+_DEVICES = lex.word_set("light switch sensor climate cover lock fan scene script media_player camera vacuum")
+"""What stands before the dot in the names of devices."""
+
+
 def _of_a_room(example: str, r: Random) -> str:
     room = str(kinds.ROOM.draw(r, date(2026, 1, 1)))
     return f"{example.partition('.')[0]}.{room.replace(' ', '_')}_{r.randint(2, 9)}"
@@ -148,6 +173,9 @@ def _other_letters(code: str, r: Random) -> str:
 
 
 def _other_digits(code: str, r: Random) -> str:
+    if year := re.search(r"(?<!\d)20[0-4]\d(?!\d)", code):  # "Q-2025-118"
+        head, tail = code[: year.start()], code[year.end() :]
+        return f"{_other_digits(head, r)}{r.randint(2023, 2025)}{_other_digits(tail, r)}"
     return re.sub(
         r"\d",
         lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),

@@ -37,10 +37,12 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name)
     if told and not told[2] and words_of(name).split()[-1] in _NOUNS_TOO and named and named[0] in _NOUNS_TOO:
         named = None  # "overdue_report", told as "Overdue items"
+    if told and not told[2] and told[1].lower().removeprefix("the ").startswith(words_of(name)):
+        named = None  # "class_schedule", told as "Class schedule of a week", schedules nothing
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
     route = re.match(r"([A-Z]+) /", description)
-    if told and named and told[0] not in READING and re.match(r"how (?:many|much|long|often)\b", told[1]):
+    if told and named and told[0] not in READING and re.match(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b", told[1]):
         return named  # "set how many sessions you want": the name says what is set
     if told is None or (route and named and not name.lower().startswith(route[1].lower())):
         return named
@@ -179,6 +181,8 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     low = re.sub(r"\W+$", "", head.lower())
     base = _lemma(low, name)
     known = low in forms and bool(rest or low == forms[low])
+    if base in _NOUNS_TOO and re.match(r"(?:of|on|about|for)\b", rest):
+        known = False  # "Report of the milk delivered"
     own = words_of(name).split()
     bare = not _DETERMINED.match(rest) and own[:1] != [base]
     named = forms.get(own[0], "") if own else ""
@@ -203,7 +207,11 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
         and not low.endswith(("ed", "al"))
     ):
         return (*_of_verb(base, rest), True)
-    if len(first.split()) <= 12 and not re.search(r"\b(is|are|can|must|will|should|you)\b", first):
+    if re.match(r"how (?:much|many|long|far|often) ", first.lower()):
+        return "tell", _cut(first[0].lower() + first[1:]), True
+    if len(first.split()) <= 12 and not re.search(
+        r"(?<!that )(?<!which )(?<!who )\b(is|are|can|must|will|should|you)\b", first
+    ):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]
         noun = noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
         return "get", _cut(noun), False
@@ -291,7 +299,7 @@ _TAIL = re.compile(
 
 def _cut(text: str) -> str:
     """The text up to where it begins to explain."""
-    short = _TAIL.sub("", text).strip()
+    short = _TAIL.sub("", re.sub(r" up or down$", "", text)).strip()
     short = _second_clause().sub("", short)
     if owned := re.fullmatch(
         r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
@@ -356,7 +364,8 @@ def from_name(name: str) -> tuple[str, str] | None:
 
 _MASS = lex.word_set("""
     balance code content data feedback help history info information inventory mail money music news stock
-    text traffic weather
+    text traffic weather equipment feedback luggage furniture software access staff
+    advice research waste food clothing jewellery machinery catering insurance flour
     """)
 _ONE = lex.word_set("""
     add book buy create generate insert issue log make open place post record register rent request reserve
@@ -371,6 +380,8 @@ _THE = lex.word_set("""
 
 def _with_article(verb: str, noun: str) -> str:
     first = noun.split()[0]
+    if first.endswith("ing") and (re.match(r"\w+ (?:the|an?|all|my)\b", noun) or lex.verb_forms().get(first)):
+        return noun  # "start cleaning the tank"
     if noun.endswith(("ed", "en")) and plural(first):  # "hours worked"
         return noun
     if plural(noun) or re.match(r"(for|to|in|all|my|up|out|on|off)\b", noun):

@@ -9,6 +9,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.headlines import without_loose_end
 from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.text.words import STOP, alike, stems
+from looptool_kit.world.moments import DATE, DATETIME
 from looptool_kit.world.spec import Param
 
 VAGUE = (
@@ -49,6 +50,7 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
             or part.startswith("between two")
         )
         spoken_of |= bool(re.match(rf"{PREPOSITION} (?:an?|one|another) \w+$", part)) and set(words) <= told
+        spoken_of |= bool(_PERIOD.match(part)) and any(p.type.question in _DAYS for p in params)
         if re.match(r"(?:with|by|using|as) ", part) and at:
             named = {w for p in every for w in stems(p.name)} - STOP
             spoken_of |= bool(named & set(words))
@@ -67,6 +69,8 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
     return _articles(without_loose_end(re.sub(rf"\s+(?:{PREPOSITION}|and|or|an?|the)$", "", joined)))
 
 
+_PERIOD = re.compile(r"(?:for|in|over|within|during|by) (?:an? |the )?(?:date range|period|time ?frame|time range)$")
+_DAYS = (DATE.question, DATETIME.question)
 _HOLDS = re.compile(
     r"with an? \w+$|(?:for|in|over|within|during) an? (?:range|period|set|list|number|span|series|pair)$"
 )

@@ -10,7 +10,7 @@ from random import Random
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
-from looptool_kit.world.moments import DATE, DATETIME, TIME
+from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, NOUNS, TOPICS, one
 from looptool_kit.world.pools import words as listed
 
@@ -22,6 +22,10 @@ def gone_by(t: Type) -> Type:
 
 PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
 """A day of the last eight years."""
+
+
+YOUNG = replace(BIRTH_DATE, draw=lambda r, today: (today - timedelta(days=r.randint(2600, 5800))).isoformat())
+"""A child's birth date: of one at school."""
 
 
 def with_seconds(t: Type) -> Type:
@@ -94,6 +98,15 @@ BRANCH = text(
     lambda r: f"{r.choice(('fix', 'feature', 'chore'))}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
 )
 RELEASE = text("release", "a version", lambda r: f"{r.randint(1, 12)}.{r.randint(0, 20)}.{r.randint(0, 30)}")
+_PARTS = listed(
+    "auth|billing|checkout|search|orders|inventory|payments|email|users|sessions|catalog|shipping|analytics"
+    "|reports|images|notifications|exports|webhooks|pricing|media"
+)
+SERVICE = text(
+    "name",
+    "name of a program that runs",
+    lambda r: f"{one(r, _PARTS)}-{r.choice(('api', 'service', 'worker', 'gateway', 'cache', 'proxy', 'scheduler'))}",
+)
 SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
 HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
 E164 = replace(
@@ -183,12 +196,13 @@ SCENE = text(
     ),
     say=quoted,
 )
-MONTH = text(
-    "month",
-    "a month of a year",
-    lambda r: f"{r.randint(2023, 2025)}-{r.randint(1, 12):02d}",
-    question="Which month?",
-    words=("month",),
+MONTH = replace(
+    text("month", "a month of a year", str, question="Which month?", words=("month",)),
+    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(-1, 4))).isoformat()[:7],
+)
+"""One of the next months."""
+PAST_MONTH = replace(
+    MONTH, draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7]
 )
 DEPARTMENT = pool(
     "department",
@@ -215,6 +229,7 @@ ELAPSED = text(
     "how long it took",
     lambda r: f"{r.randint(0, 4):02d}:{r.randint(10, 59)}:{r.randint(10, 59)}",
 )
+SHORT_ELAPSED = replace(ELAPSED, draw=lambda r, _: f"{r.randint(0, 1)}:{r.randint(30, 59)}:{r.randint(10, 59)}")
 INITIALS = text(
     "initials",
     "first letters of a name",
@@ -288,7 +303,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"^vin$|\bvehicle identification number$", VIN),
     (r"\bmac(?: address)?$", MAC),
     (r"\b(?:damage|defect|fault|malfunction|problem)s?$", FAULT),
-    (r"\bsql\b|^statement$", SQL),
+    (r"\bsql\b", SQL),
     (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
     (r"\bcron\b", CRON),
@@ -297,6 +312,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bbranch( name)?$", BRANCH),
     (r"^version$|\b(?:app|release|package) version$|^(?:release|release tag)$", RELEASE),
     (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
+    (r"\b(?:service|microservice|deployment|pod|container|workload)(?: name)?s?$", SERVICE),
     (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
     (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
     (r"^(?:department|dept)(?: name)?$", DEPARTMENT),
@@ -318,6 +334,8 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
     (r"what (?:is|went|goes) wrong", FAULT),
+    (r"\bsql statement\b", SQL),
+    (r"\bh:mm:ss\b", SHORT_ELAPSED),
     (r"\be\.?164\b", E164),
     (r"\bfull name\b", wt.PERSON),
     (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),

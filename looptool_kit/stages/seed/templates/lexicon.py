@@ -6,6 +6,7 @@ They tell verbs and how else people say them, and what kind of value a parameter
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from functools import lru_cache
 
@@ -177,6 +178,12 @@ LEADS = re.compile(
 
 
 NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
+FIRM = replace(
+    COMPANY,
+    draw=lambda r, _: one(r, LAST) + r.choice((" & Sons", " Brothers", " Ltd", " & Co", " Group", " Partners")),
+    accepts=lambda v: isinstance(v, str),
+)
+"""Companies whose names tell no trade: a mill, a bank, a supplier of anything."""
 LAST_NAME = pool("last name", "family name", LAST)
 USER_NAME = text(
     "user name",
@@ -307,7 +314,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bingredients?$", INGREDIENT),
     (r"\b(restaurant|venue|bistro)( name)?$", RESTAURANT),
     (r"\bhotel( name)?$", HOTEL),
-    (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer)( name)?$", COMPANY),
+    (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer|contractor)( name)?$", FIRM),
     (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
     (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
     (r"\b(animal|species|pet type)$", SPECIES),
@@ -335,7 +342,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"|landlord|buyer|seller|reviewer|speaker|player|reporter|approver|chef|waiter|stylist|vet"
         r"|photographer|director|editor|worker|singer|operator|picker|musician|conductor|composer|pilot|captain|clerk"
         r"|cashier|inspector|translator|mentor|pupil|courier|cleaner|gardener|electrician|borrower|donor|sponsor"
-        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague)"
+        r"|curator|supervisor|keeper|volunteer|pharmacist|surgeon|midwife|soldier|officer|colleague|rep|representative)"
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
@@ -366,6 +373,7 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
     (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
+    (r"^(?:the )?(?:sales |account )?rep\b|\b(?:person|one|teacher) in charge\b", PERSON),
     (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b|^who\b", PERSON),
 )
 """The same for descriptions, where the name tells nothing."""
@@ -387,10 +395,10 @@ UNITS = {
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
     "terabytes": "TB", "mm": "mm", "m": "m",
-    "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
+    "m3": "m³", "m2": "m²", "sqm": "m²", "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}
 UNCOUNTED = frozenset(["kg", "g", "mg", "km", "m", "cm", "mm", "l", "ml", "GB", "MB", "TB", "degrees"]) | {
-    "dpi", "ha", "px", "kW", "kWh", "rpm"
+    "dpi", "ha", "px", "kW", "kWh", "rpm", "m²", "m³"
 }  # fmt: skip

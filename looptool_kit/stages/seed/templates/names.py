@@ -57,7 +57,11 @@ def unit_of(words: str, description: str) -> str:
     """
     if (ratio := re.search(r"(\w+) per (\w+)$", words)) and {ratio[1], ratio[2]} <= lex.UNITS.keys():
         return f"{lex.UNITS[ratio[1]]}/{lex.UNITS[ratio[2]]}"
+    if (power := re.search(r"\b(square|cubic) met(?:er|re)s?\b", f"{words} {description.lower()}")):
+        return "m²" if power[1] == "square" else "m³"
     parts = words.split()
+    if parts[:1] == ["per"]:
+        parts = [""]  # "per km": a price, and no distance
     if (
         len(parts) > 1
         and parts[-1] == "min"
@@ -67,13 +71,17 @@ def unit_of(words: str, description: str) -> str:
         )
     ):
         parts = parts[:-1]  # "price_min"
+    if parts[-1:] == ["m"] and re.search(r"\bmilli(?!m)", description.lower()):
+        return ""  # `cpu_m` is in millicores
     if len(parts) > 1 and parts[-1] in LETTER_UNITS:
         return LETTER_UNITS[parts[-1]]
     for word in reversed(parts if len(parts) == 1 else parts[parts[0] in ("min", "max") :]):
         if word in lex.UNITS:
             return lex.UNITS[word]
-    match = re.search(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)", description.lower())
-    return lex.UNITS.get((match[1] or match[2]) if match else "", "")
+    if re.search(r"\bin \w+ or \S+$", description.strip(" .")):
+        return ""  # "in kWh or m³"
+    told = re.finditer(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)|^(\w+)(?=[.,;]|$)", description.lower())
+    return next((lex.UNITS[w] for m in told for w in m.groups() if w in lex.UNITS), "")
 
 
 def is_money(words: str, description: str) -> bool:
@@ -97,7 +105,8 @@ def short_noun(words: str) -> str:
 _IDS = re.compile(
     r"(?:^| )(?:id|ids|identifier|uuid|guid|sid)$"
     r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy"
-    r"|serial)"
+    r"|serial|member|membership|customer|client|employee|personnel|staff|student|patient|contract|registration"
+    r"|meter|receipt|claim|file|record|delivery|shipment|parcel|consignment|job|batch|lot|subscriber)"
     r" (?:number|no|code|reference)$"
 )
 

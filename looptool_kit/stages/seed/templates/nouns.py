@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.names import LETTER_UNITS, Unusable, acronyms
+from looptool_kit.stages.seed.templates.names import LETTER_UNITS, Unusable, acronyms, unit_of
 from looptool_kit.world.types import AIRPORT, CITY, COUNTRY, CURRENCY, DATE, DATETIME, TIME, Type
 
 DAYS = (DATE.question, DATETIME.question)
@@ -48,9 +48,11 @@ _SHORT = {
 _UNIT = f"(?:{'|'.join(lex.UNITS)})"
 UNIT_WORDS = re.compile(rf" (?:in )?{_UNIT}(?: per {_UNIT})?$")
 _QUANTITY = {
+    "cubic metres": "volume", "cubic meters": "volume", "m3": "volume", "square metres": "area",
+    "square meters": "area", "m2": "area", "sqm": "area", "cubic": "volume", "square": "area",
     "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
     "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
-    "mm": "length", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
+    "mm": "length", "kwh": "energy", "kw": "power", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
     "percent": "percentage", "percentage": "percentage", "usd": "amount", "eur": "amount", "euros": "amount",
     "seconds": "duration", "minutes": "duration", "hours": "duration", "nights": "duration",
     "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
@@ -111,12 +113,16 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
         Unusable: The name is an abbreviation that nobody says, and the description has no noun for it.
     """
     noun = noun_of(words, kind, owner)
+    if words.startswith("per "):  # "perKm"
+        if ratio := re.match(r"(?:the )?([a-z]+ per [a-z]+)\b", description, re.IGNORECASE):
+            return ratio[1].lower()
+        return f"price {words}" if unit_of(words, description) in lex.MONEY else words
     if kind.name == "number" and noun not in lex.UNITS:
         bare = UNIT_WORDS.sub("", noun)
         noun = noun if bare in _NO_NOUNS else bare
         if not is_noun(noun) and f" in {words.rsplit(' ', 1)[-1]}" in words:
             noun = f"{noun} in"  # "expires in: 4 days"
-    if "enum" in kind.schema and all(isinstance(v, int) for v in kind.schema["enum"]):
+    if "enum" in kind.schema and all(isinstance(v, int | float) for v in kind.schema["enum"]):
         noun = UNIT_WORDS.sub("", noun)
     if kind.name == "number" and re.search(r"\w \w$", noun) and noun[-1] in LETTER_UNITS:
         noun = noun[:-2]  # "threshold c"

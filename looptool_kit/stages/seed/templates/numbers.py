@@ -5,73 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
+from decimal import Decimal
 from random import Random
 from typing import Any
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.names import asked, examples_of, is_id, is_money, unit_of, words_of
+from looptool_kit.stages.seed.templates.measures import Measure, measure_of
+from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, unit_of, words_of
+from looptool_kit.stages.seed.templates.nouns import plural
+from looptool_kit.stages.seed.templates.things import has_names
 from looptool_kit.world.core import Surface, Type, verbatim
 from looptool_kit.world.numbers import in_words, is_int, is_number
 
-_RANGES: tuple[tuple[str, tuple[float, float]], ...] = (
-    (r"\bpage( number)?$", (2, 30)),
-    (r"\bparty size$", (2, 9)),
-    (r"\btip$", (1, 30)),
-    (r"\b(?:odometer|mileage)\b", (5000, 180_000)),
-    (r"\bport$", (1024, 9999)),
-    (r"\byear built$|\bbirth year$|\b(?:built|release|published|publication|model) year$", (1985, 2024)),
-    (r"\byear\b", (2019, 2025)),
-    (r"\bmonth$", (1, 12)),
-    (r"\bage\b", (18, 80)),
-    (
-        r"\b(limit|count|size|top k|top n|max results|num results|k|n)$|\bmax (results|items|rows|records)",
-        (3, 50),
-    ),
-    (r"\b(lat|latitude)$", (-60, 70)),
-    (r"\b(lon|lng|long|longitude)$", (-170, 170)),
-    (r"\b(temperature|temp|degrees)\b", (12, 28)),
-    (r"\b(rating|stars|score)\b", (1, 5)),
-    (r"\b(length|chars|characters)$", (200, 5000)),
-    (r"\b(radius|distance)\b", (2, 60)),
-    (r"\b(weight)\b", (2, 90)),
-    (r"\b(volume|brightness|battery|percent|percentage|rate|discount|humidity)\b", (5, 95)),
-    (r"\bprice$", (4, 180)),
-    (r"\b(price|cost|budget|amount|fare|fee|salary|total|balance|value|payment|bid|sum)\b", (20, 900)),
-    (r"\b(duration|minutes|mins)\b", (10, 180)),
-    (r"\b(seconds|secs|timeout)\b", (5, 90)),
-    (r"\bsets\b", (2, 6)),
-    (r"^(position|rank|place|season|step|chapter)$", (2, 12)),
-    (r"\b(reps|repetitions)\b", (4, 15)),
-    (r"\bhours\b", (1, 8)),
-    (r"\b(hours|days|nights|weeks|months|years)\b", (2, 14)),
-    (
-        r"\b(guests|people|persons|adults|passengers|quantity|qty|tickets|rooms|seats|copies|children|kids"
-        r"|items|party)\b",
-        (2, 12),
-    ),
-)
+_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+|^which \w+|^(?:[a-z]+ ){1,2}number$", re.IGNORECASE)
+""""Number of the gate", "Which deck oven": it names one, and counts nothing."""
 
 
-_BY_UNIT: tuple[tuple[str, tuple[float, float]], ...] = (
-    (r"\b(?:weight|mass|dose) g\b", (50, 900)),
-    (r"\bheight cm\b", (150, 195)),
-    (r"\b(?:grams|milliliters|millilitres|ml|mg|milligrams)\b", (50, 900)),
-)
-"""Of small units a person needs many."""
-_EARNED: tuple[tuple[str, tuple[float, float]], ...] = (
-    (r"\b(?:hourly|an hour|per hour)\b", (12, 60)),
-    (r"\bmonthly (?:salary|wage|pay|income)|\b(?:salary|wage|income) (?:a|per) month", (1800, 8000)),
-    (r"\b(?:salary|income)\b", (28_000, 120_000)),
-)
-"""What people earn."""
-_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+", re.IGNORECASE)
-""""Number of the gate": it names one, and counts nothing."""
-
-
-_PRICED = re.compile(
-    r"\b(?:price|cost|amount|total|fee|fare|tip|balance|budget|salary|payment|deposit|fine)$"
-)
-"""What has cents, or none."""
 _COUNTED = re.compile(
     r"\b(?:quantity|qty|count|copies|pieces|guests|people|persons|adults|children|passengers|tickets|seats|rooms|units)$"
 )
@@ -83,19 +32,24 @@ def is_number_of(schema: Mapping[str, Any]) -> bool:
     return _IS_NUMBER_OF.search(str(schema.get("description") or "")) is not None
 
 
-def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) -> Type:
-    """A number within the schema's bounds, or its name's usual ones."""
+def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, context: str = "") -> Type:
+    """A number as people give it: within the schema's bounds, like its examples, or usual for what it is.
+
+    Raises:
+        Unusable: Nothing tells how large it is.
+    """
     words = words_of(name)
     whole = whole or bool(_COUNTED.search(words))
     low, high = _bounds(schema, whole)
-    if _IS_NUMBER_OF.search(description) and whole and words.split()[-1] in description.lower():
-        first = int(low) if low is not None else 1
-        top = int(high) if high is not None else first + 30
+    if whole and _names_one(words, description, high):
+        room = low is None and high is None and words.startswith("room")
+        first = 101 if room else int(low) if low is not None else 1
+        top = 428 if room else int(high) if high is not None else first + 30
         return Type(
             "code", "number of a thing", {"type": "integer"}, lambda r, _: r.randint(first, top), is_int,
             verbatim, splits=top - first > 11, **asked(words),
         )  # fmt: skip
-    if is_id(words):
+    if is_id(words) or (whole and low is None and high is None and _is_the_thing(words, context)):
         bottom = int(low) if low is not None and low > 100 else 100
         top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
         return Type(
@@ -107,42 +61,51 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
             verbatim,
             **asked(words),
         )
-    a, b = _range(words, description, schema, low, high)
-    step = schema.get("multipleOf") or (0.5 if not whole and unit_of(words, description) == "hour" else None)
-    if whole:
-        by = (
-            int(step)
-            if isinstance(step, int | float) and step >= 1
-            else 50
-            if b - a > 400
-            else 5
-            if b - a >= 90 and "year" not in words
-            else 1
-        )
-        values = list(range(int(-(-a // by) * by), int(b) + 1, by)) or [int(a)]
-        return _spoken(lambda r: values[int(r.random() * len(values))], len(values), words, description, True)
-    if isinstance(step, int | float) and step > 0:
-        steps = max(1, int((b - a) / step))
+    usual = _usual(words, description, schema, whole, context)
+    a, b, step = _within(usual, low, high, words)
+    step = schema.get("multipleOf") or step
+    if step and whole:
+        step = max(1, round(step))
+    if step:
+        digits = max(0, -Decimal(str(step)).normalize().as_tuple().exponent)  # type: ignore[operator]
+        first = -(-a // step)
+        many = max(0, int((b - first * step) / step + 1e-6))
         return _spoken(
-            lambda r: _plain((-(-a // step) + r.randint(0, steps)) * step, 6),
-            steps,
-            words,
-            description,
-            False,
+            lambda r: _plain((first + r.randint(0, many)) * step, digits), many, words, description, whole
         )
-    digits = (
-        4
-        if re.search(r"\b(lat|latitude|lon|lng|longitude)$", words)
-        else 2
-        if b <= 2 or is_money(words, description) or _PRICED.search(words)
-        else 1
+
+    def money(r: Random) -> float | int:
+        value = _plain(r.uniform(a, b), 2)
+        return int(value) if b - a > 30 and r.random() < 0.6 and int(value) >= a else value
+
+    return _spoken((lambda r: r.randint(int(-(-a // 1)), int(b))) if whole else money, 1000, words, description, whole)
+
+
+def _names_one(words: str, description: str, high: float | None) -> bool:
+    """Whether a whole number names one of a few things: "Which deck oven, 1-4"."""
+    told = _IS_NUMBER_OF.search(description.rstrip(".")) and (
+        words.split()[-1] in description.lower() or description.rstrip(".").endswith("number")
     )
+    numbered = re.fullmatch(r"(.+) (?:number|no|nr)", words)
+    return bool(told or (numbered and has_names(numbered[1]))) or (high is not None and high <= MAX_NAMED and has_names(words) and not plural(words))
 
-    def make(r: Random) -> float | int:
-        value = _plain(r.uniform(a, b), digits)
-        return int(value) if b - a > 30 and digits < 4 and r.random() < 0.6 and int(value) >= a else value
 
-    return _spoken(make, 1000, words, description, False)
+_ABSTRACT = re.compile(
+    r"(?:number|value|amount|level|factor|threshold|limit|score|rate|speed|quantity|count|size|price|total|percentage"
+    r"|duration|length|width|height|weight|temperature|age|year|month|day|hour|minute|position|rank|volume|capacity"
+    r"|budget|fee|cost|rating|distance|radius|priority|interval|timeout|ratio|target|goal|reading|offset|index|power)$"
+)
+
+
+def _is_the_thing(words: str, context: str) -> bool:
+    """Whether it is what the tool acts on, told by its number: `work_order` of "close a work order"."""
+    tool = context.partition("\n")[0]
+    named = re.search(rf"\b(?:an?|the|another) (?:\w+ )?{re.escape(words)}\b", tool)
+    return bool(named) and not _ABSTRACT.search(words) and not plural(words)
+
+
+MAX_NAMED = 60
+"""Up to so many things of a kind are told apart by a number alone: gates, ovens, tables."""
 
 
 def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float | None]:
@@ -155,29 +118,83 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
     return low, high
 
 
-def _range(
-    words: str, description: str, schema: Mapping[str, Any], low: float | None, high: float | None
-) -> tuple[float, float]:
-    usual = next((r for p, r in _BY_UNIT if re.search(p, f"{words} {description.lower()}".strip())), None)
-    if is_money(words, description) and not re.search(r"\btip$", words):
-        usual = next((r for p, r in _EARNED if re.search(p, f"{words} {description.lower()}")), (20, 900))
-    usual = (
-        usual
-        or next((r for p, r in _RANGES if re.search(p, words)), None)
-        or next((r for p, r in _RANGES if re.search(p, description.lower())), None)
+_FEW = Measure(2, 9, 1)
+"""How many of something people order, book and count."""
+_NO_COUNT = re.compile(r"\b(?:status|address|series|always|access|basis|progress|tokens|bytes|characters|chars|words)$")
+
+
+def _usual(
+    words: str, description: str, schema: Mapping[str, Any], whole: bool, context: str
+) -> Measure | None:
+    """The usual numbers by examples, by what is measured, or since things are counted."""
+    told = [*(v for v in examples_of(schema) if is_number(v)), *_told_numbers(description)]
+    if told:
+        return _around(told)
+    if found := measure_of(words, description, unit_of(words, description), context):
+        return found
+    noun = re.sub(r" (?:count|cnt|qty|quantity|needed|wanted|required)$", "s", words)
+    counts = _COUNTED.search(words) or re.match(r"(?:num|nr|no of|number of|n|how many|total) ", words)
+    things = re.match(r"(?:the )?(?:number of|how many|count of|[a-z]+s(?= (?:at|in|on|of|per|to)\b))", description.lower())
+    if whole and (counts or things or (plural(noun) and not _NO_COUNT.search(noun))):
+        return _FEW
+    default = schema.get("default")
+    return _around([default]) if is_number(default) and abs(default) > 1 else None
+
+
+def _told_numbers(description: str) -> list[float]:
+    """Numbers that a description gives as examples: "e.g. 250 or 400"."""
+    match = re.search(
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike|\busually|\btypically|\babout)[: ]+"
+        r"(-?\d+(?:\.\d+)?(?:(?:, | or |, or | and )-?\d+(?:\.\d+)?)*)(?![\d.]*[-:/]\d)",
+        description,
+        re.IGNORECASE,
     )
-    if usual is None:
-        examples = [v for v in (*examples_of(schema), schema.get("default")) if is_number(v)]
-        top = max((abs(v) for v in examples), default=20)
-        usual = (2, max(12, 3 * top))
-    a, b = usual
-    if low is not None or high is not None:
-        if (low is None or low < b) and (high is None or high > a):
-            a, b = max(a, low if low is not None else a), min(b, high if high is not None else b)
-        else:  # the usual range lies outside of the bounds
-            a = low if low is not None else (high or 0) / 10 if (high or 0) > 0 else (high or 0) - 20
-            b = high if high is not None else a + 20
-    return a, b
+    return [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[1])] if match else []
+
+
+def _around(told: list[float]) -> Measure:
+    """Numbers about as large as the examples, and as round."""
+    top = max(map(abs, told))
+    steps = (1000, 500, 100, 50, 10, 5, 1, 0.5, 0.1, 0.05, 0.01)
+    step = next((s for s in steps if s <= top / 4 and all(abs(v / s - round(v / s)) < 1e-6 for v in told)), 0.01)
+    low, high = min(told), max(told)
+    if len(told) == 1:
+        low, high = sorted((low * 0.75, low * 1.5))
+    return Measure(low, high, step)
+
+
+MAX_SPAN = 1000
+"""Bounds wider than this are what a program takes, not what a person says."""
+
+
+def _within(usual: Measure | None, low: float | None, high: float | None, words: str) -> Measure:
+    """The usual numbers within the bounds; the bounds alone where nothing is usual and they are near.
+
+    Raises:
+        Unusable: Nothing tells how large a number is.
+    """
+    if usual is not None:
+        a = usual.low if low is None else max(usual.low, low)
+        b = usual.high if high is None else min(usual.high, high)
+        if a <= b:
+            return Measure(a, b, usual.step)
+    if high is not None and low is None:
+        low = 0 if high > 0 else high - 20
+        low = max(low, high / 10)
+    if low is not None and high is None and usual is not None:
+        high = low + usual.high - usual.low  # the usual numbers are below the bounds
+    if low is None or high is None or high - low > MAX_SPAN:
+        raise Unusable(
+            f"nothing tells how large {words} is: give it a minimum and a maximum, or examples in its description"
+        )
+    span = high - low
+    steps = (50, 5, 1) if span >= 90 else (1, 0.5, 0.1, 0.05)
+    round_ones = (s for s in steps if span / s >= MIN_CHOICES and abs(low / s - round(low / s)) < 1e-6)
+    return Measure(low, high, next(round_ones, steps[-1]))
+
+
+MIN_CHOICES = 4
+"""Between two bounds a person has at least so many round numbers to choose from."""
 
 
 def _plain(value: float, digits: int) -> float | int:

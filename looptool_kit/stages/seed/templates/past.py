@@ -9,8 +9,8 @@ _DONE = re.compile(
     r"|hired|founded|installed|invoiced|completed|inspected|reported|occurred|happened|measured|taken|logged|died"
     r"|acquired|brewed|visited|harvested|caught|baked|collected|filed|seen|noticed|infected|found|lost|uploaded"
     r"|submitted|registered|first registered|discovered|built|spent|ridden"
-    r"|last (?:visit|seen|service|login|update))\b"
-    r"|^as of$|^arrived$"
+    r"|last (?:visit|seen|service|login|update)|first registration|manufactur\w+|production date)\b"
+    r"|^as of$|^arrived$|^read(?: on| at)?$|\breading date$|^(?:bought|sold|died|started) on$"
 )
 _TO_COME = re.compile(
     r"\b(?:availab\w+|forecast\w*|upcoming|future|slots?|book\w*|reserv\w+|schedul\w+|calendar|events?|flights?"
@@ -33,7 +33,7 @@ def is_over(words: str, description: str, context: str) -> bool:
     By its name, since the tool keeps records, or since it begins or ends a range of what is looked up.
     """
     told = f"{words} {description.lower()}"
-    if re.search(r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told):
+    if re.search(r"\b(?:call ?back|follow ?up|remind\w*)\b", words) or re.search(r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told):
         return False
     if _DONE.search(words):
         return True

@@ -23,6 +23,7 @@ from looptool_kit.stages.seed.templates.examples import (
 )
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.stages.seed.templates.past import is_over
+from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.text.words import stem, tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
@@ -43,13 +44,15 @@ _FREE = (
     wt.MESSAGE,
 )
 """Types so wide that examples say more."""
+_OF_WORDS = (lex.DRUG, lex.SPECIES, lex.DIET, wt.INGREDIENT, wt.DISH, wt.PRODUCT, kinds.FAULT)
+"""Types with some words of a kind: examples tell which of them the tool is about."""
 _NAMES_OF_THINGS = (
     None,
     lex.NAME,
     wt.PERSON,
     wt.PRODUCT,
     lex.TEAM,
-    wt.COMPANY,
+    lex.FIRM,
     wt.WORK,
 )
 _NAMED_BY_ID = re.compile(
@@ -62,10 +65,12 @@ _GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
 """Whose description is a product's, not a task's."""
 
 
-SLUG_NAME = replace(kinds.SLUG, name="name", draw=lambda r, _: kinds.SLUG.draw(r, _).rsplit("-", 1)[0])
+SLUG_NAME = kinds.SERVICE
 """Names as software has them: "billing-report"."""
 UNKNOWN = replace(lex.NAME, name="unknown")
 """Of texts of which nothing is known but what they are called: made-up names."""
+_MADE_UP = (None, UNKNOWN, lex.NAME, lex.KEYWORD, lex.TEAM, lex.TAG, SLUG_NAME)
+"""Types whose values are put together from words that fit anything."""
 
 
 def string(name: str, schema: Mapping[str, Any], description: str, owner: str, context: str) -> Type:
@@ -76,10 +81,27 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     kind = _string(name, schema, description, owner, context)
     if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
         kind = kinds.ROOM_NUMBER
+    if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(f"{context} {description}"):
+        kind = _between(kind, "08:00-18:30")
+    if kind is BIRTH_DATE and _YOUNG.search(context):
+        return kinds.YOUNG
+    if kind is kinds.MONTH and is_over(words_of(name), description, context):
+        return kinds.PAST_MONTH
     moment = kind.question in (DATE.question, DATETIME.question)
     return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
 
 
+_NETWORK = re.compile(
+    r"\b(?:server|ping|dns|ssh|domain|port|network|database|deploy\w*|machine|https?|ip|tcp|socket|hostname|remote|fqdn)\b"
+)
+_YOUNG = re.compile(r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?)\b")
+"""Tools whose birth dates are those of children."""
+_EVENING = re.compile(
+    r"\b(?:restaurants?|dinner|tables?|shows?|concerts?|part(?:y|ies)|flights?|trains?|sailings?|ferr(?:y|ies)|cinema|films?"
+    r"|movies?|alarms?|lights?|lamps?|sleep|bed ?time|matches|games?|events?|medication|dose|recordings?|night|evening)\b",
+    re.IGNORECASE,
+)
+"""Tools whose hours are not those of an office."""
 _AT_HOME = re.compile(
     r"\b(?:lights?|lamps?|thermostat|vacuum\w*|heating|speakers?|temperature|devices?|home|blinds?|curtains?|scenes?"
     r"|air conditioning|house|clean)\b"
@@ -95,7 +117,9 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     """
     words = words_of(name)
     if not re.match(r"from|to\b", words):  # a "message to guest" is a message
-        words = re.split(r" (?:to|for|of|from|with|about) ", words)[0]
+        words = re.split(r" (?:to|for|of|from|with|about) (?!birth)", words)[0]
+    if words == "name" and owner in ("pet", "dog", "cat", "puppy", "kitten", "animal", "horse"):
+        words = f"{owner} name"
     if words == "name" and owner in _PEOPLE:
         return wt.PERSON
     by_format = FORMATS.get(str(schema.get("format") or ""))
@@ -112,6 +136,11 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
+    remark = remark_of(words, f"{context} {told}")
+    if remark is None and words in ("name", "title", "label") and owner:
+        remark = remark_of(f"{owner} name", "")
+    if remark is not None and not examples:
+        return remark
     place = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
     if place is kinds.SMALL_NUMBER or place is kinds.FLIGHT:
         return place
@@ -122,11 +151,17 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
     kind = _by_words(words, told, owner, context, examples)
     kind = _as_said(kind or UNKNOWN, words, f"{told} {context}", context)
+    if len(set(examples)) > 1 and (kind in _OF_WORDS or things.kind_of(words) is kind):
+        return one_of(examples)
+    if kind in _MADE_UP and examples:
+        return one_of(examples)  # "Make and model, e.g. 'Renault Zoe'": what is made up is no car
     return kind if not examples or looks_like(kind, examples) else one_of(examples)
 
 
 def _in_this_tool(words: str, told: str, owner: str, context: str, examples: list[str]) -> Type | None:
     """The type where name, description and what the tool is about leave no doubt."""
+    if re.fullmatch(r"hosts?(?: name)?", words) and not _NETWORK.search(f"{told} {context}"):
+        return wt.PERSON
     git = re.search(r"\b(?:git|repos?|repositor(?:y|ies)|commits?|pull requests?|merge|rebase)\b", context)
     if words == "owner" and (git or re.search(r"\b(?:issue|branch|fork)s?\b", context)):
         return lex.USER_NAME
@@ -134,7 +169,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
-    if (in_context := _by_context(words, context)) is not None:
+    if (in_context := _by_context(words, context, told)) is not None:
         return in_context
     by_date = re.search(r"\bdate|\bday\b|deadline|due|when", told)
     if (moment := _WHEN_DONE.fullmatch(words)) and (moment[1] != "by" or by_date):
@@ -180,8 +215,10 @@ def _by_words(words: str, told: str, owner: str, context: str, examples: list[st
         return one_of(examples)
     if (kind is lex.TEAM and "categor" in words) or (kind is wt.CITY and re.search(r"region|area", words)):
         kind = None
-    if kind is None and things.has_names(words):
-        return SLUG_NAME if things.is_of_software(words) else lex.NAME
+    if kind is None and things.is_of_software(words):
+        return SLUG_NAME
+    if kind in (None, lex.NAME, lex.TEAM) and not (_OWN_NAME.fullmatch(words) and _NEW.match(context)):
+        return None  # what has a name already has another one than what is made up here
     return kind
 
 
@@ -192,19 +229,34 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
     if kind is wt.PRODUCT and not re.search(r"product|goods", words) and not _SHOPS.search(about):
         return UNKNOWN
     if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
-        return lex.NAME
-    if kind is wt.MESSAGE and not _SENT.search(about):
-        kind = lex.NOTE
+        return UNKNOWN
+    if kind is wt.MESSAGE and (_OFFICIAL.search(context) or not _TO_A_PERSON.search(context)):
+        return UNKNOWN  # no "the kids are at the pool" in a payment reminder
+    if kind is wt.TITLE and words == "title" and re.search(r"\b(?:tasks?|to-?dos?|chores?|reminders?)\b", context):
+        return wt.TASK
     if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
         return replace(subject, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
     if kind is lex.NOTE and words in ("description", "summary", "details"):
-        return _subject_of(context) or kinds.DETAILS
-    return kinds.SUBJECT_QUERY if kind is lex.QUERY and not _GOODS_SEARCHED.search(context) else kind
+        return _subject_of(context) or UNKNOWN
+    if kind in (lex.QUERY, lex.KEYWORD) and not _GOODS_SEARCHED.search(context):
+        people = re.search(r"\bname\b", about.split(context)[0]) or _PEOPLE & set(map(stem, re.findall(r"[a-z]+", context)))
+        if people and not _TEXTS_SEARCHED.search(context):
+            return replace(wt.PERSON, question=kind.question, words=kind.words)
+        return kinds.SUBJECT_QUERY if _TEXTS_SEARCHED.search(context) else UNKNOWN
+    return kind
 
 
-_SENT = re.compile(
-    r"\b(?:sends?|messag\w+|sms|texts?|e-?mails?|mail|reply|replies|posts?|chat|notif\w+|announce\w*|invit\w+"
-    r"|tell|translat\w+|broadcast|publish|remind\w*|greet\w*|card)\b"
+_OFFICIAL = re.compile(
+    r"\b(?:reminder|payments?|invoices?|notice|warning|alerts?|announce\w*|broadcast|newsletter|quote|offer|contract"
+    r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
+)
+_TO_A_PERSON = re.compile(
+    r"\b(?:sms|texts?|chat|whatsapp|direct message|dm|slack|teams|e-?mails?|mail|friends?|contacts?|colleagues?|person"
+    r"|users?|members?|post|tweet|reply|replies|comment|translat\w+|channel|someone|greet\w*|card|guests?|recipient)\b"
+)
+_TEXTS_SEARCHED = re.compile(
+    r"\b(?:documents?|files?|notes?|e-?mails?|messages?|pages?|wiki|articles?|posts?|knowledge|contracts?|archive|web"
+    r"|internet|reports?|news|tickets?|issues?|threads?|lines|logs?)\b"
 )
 _GOODS_SEARCHED = re.compile(
     r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b"
@@ -217,6 +269,9 @@ def _subject_of(context: str) -> Type | None:
     return next((kind for kind in found if kind is not None), None)
 
 
+_OWN_NAME = re.compile(r"(?:friendly |display |short |nick ?)?(?:name|title|label)")
+_NEW = re.compile(r"(?:\w+ ){0,3}(?:create|add|make|register|rename|save|new|start|open)\b")
+"""Tools that give a new thing a name."""
 _WHEN_DONE = re.compile(
     r"(?:(?:\w+ed|sent|paid|sold|lost|found|taken|best) (since|after|before|until|by)"
     r"|(?:\w+ )?(on|at)|until|since)"
@@ -240,9 +295,8 @@ _SHOPS = re.compile(
 )
 """Tools in which an item is something from a shop; in others nobody knows."""
 _AGENDA = re.compile(
-    r"\b(?:meetings?|calendar|appointments?|agenda|issues?|tickets?|tasks?|pages?|articles?|posts?|documents?|reports?"
-    r"|newsletters?|milestones?|projects?|notes?|e-?mails?|messages?|presentations?|calls?|sessions?|workshops?"
-    r"|interviews?|wiki|threads?|topics?|cards?|reminders?|events?)\b"
+    r"\b(?:meetings?|calendar|appointments?|agenda|calls?|sessions?|interviews?|workshops?|invit\w+|tasks?|to-?dos?"
+    r"|reminders?|chores?)\b"
 )
 """Tools whose titles are those of an office."""
 _PEOPLE = lex.word_set("""
@@ -254,14 +308,14 @@ _PEOPLE = lex.word_set("""
 """Owners whose `name` is a person's."""
 
 
-def _by_context(words: str, context: str) -> Type | None:
+def _by_context(words: str, context: str, told: str) -> Type | None:
     """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
     if words in ("text", "term", "keywords", "pattern", "contains") and re.search(
         r"\b(?:find|search|filter|look)", context
     ):
         return lex.QUERY
     if words == "title" and re.search(
-        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", context
+        r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", f"{context} {told}"
     ):
         return wt.WORK
     if re.fullmatch(r"(?:\w+ )?items?(?: name)?", words) and re.search(
@@ -274,12 +328,12 @@ def _by_context(words: str, context: str) -> Type | None:
 def _between(t: Type, told: str) -> Type:
     """A time of day within hours that a description states: "HH:MM, 08:00 to 18:00"."""
     hours = re.search(r"(\d\d:\d\d)\s?(?:to|and|until|[-–])\s?(\d\d:\d\d)", told)
-    if not hours or t.question != TIME.question or not hours[1] < hours[2]:
+    if not hours or t.question not in (TIME.question, DATETIME.question) or not hours[1] < hours[2]:
         return t
 
     def make(rng: Random, today: date) -> Any:
         every = (t.draw(rng, today) for _ in range(10_000))
-        return next((v for v in every if hours[1] <= v[:5] <= hours[2]), hours[1])
+        return next(v for v in every if hours[1] <= re.findall(r"\d\d:\d\d", v)[0] <= hours[2])
 
     return replace(t, draw=make)
 

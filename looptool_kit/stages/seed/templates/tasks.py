@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
@@ -23,7 +24,9 @@ from looptool_kit.text.words import alike
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
+from looptool_kit.world.core import held_out
 from looptool_kit.world.grammar import Said, Scene
+from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.spec import Param, domain_of, slots, specs
 from looptool_kit.world.tasks import ASKED, CANT, DECLINED
 
@@ -124,20 +127,23 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     out: dict[str, Any] = {}
     for p in params:
         if not p.optional or p.name in chosen:
-            out[p.name] = _value(p, scene, out)
+            out[p.name] = _value(p, scene, out, target.spec.description)
     marks = [m for p in params if p.name in out for m in atoms(p.type, out[p.name])]
     if scene.held and not any(marks):
         raise Impossible
     return out
 
 
-def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
-    """Draw a value unlike those of the other parameters.
+def _value(p: Param, scene: Scene, arguments: dict[str, Any], about: str) -> Any:
+    """Draw a value unlike those of the other parameters; `about` is what the tool does.
 
     Two that bound a range are in order, and it is not the default where there is a choice.
     """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
+        value = _near(p, value, arguments, scene, about)
+        if value is None:
+            continue
         same = any(
             type(v) is type(value) and v == value for v in arguments.values() if not isinstance(v, bool)
         )
@@ -155,11 +161,11 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any]) -> Any:
 
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net|earliest|low)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross)",
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross|latest|high)",
     re.IGNORECASE,
 )
 
@@ -167,15 +173,51 @@ _LATER = re.compile(
 _COMING, _GOING = re.compile("arriv", re.IGNORECASE), re.compile("depart", re.IGNORECASE)
 
 
+def _order(a: str, b: str) -> int:
+    """1 where parameter `a` comes before `b`, -1 where it comes after it, 0 where they are no pair.
+
+    `a` stands first in the schema.
+    """
+    if _COMING.search(f"{a} {b}") and _GOING.search(f"{a} {b}"):
+        return 1  # of a room the arrival, of a train the departure: that which stands first
+    if _EARLIER.search(a) and _LATER.search(b):
+        return 1
+    return -1 if _LATER.search(a) and _EARLIER.search(b) else 0
+
+
 def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
     if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
         return True
-    if _COMING.search(f"{a} {b}") and _GOING.search(f"{a} {b}"):
-        return bool(x < y)  # of a room the arrival, of a train the departure: that which stands first
-    if _EARLIER.search(a) and _LATER.search(b):
-        return bool(x < y)
-    return not (_LATER.search(a) and _EARLIER.search(b)) or bool(y < x)
+    order = _order(a, b)
+    return not order or bool(x < y if order > 0 else y < x)
+
+
+_LASTING = re.compile(r"valid|effective|contract|lease|warranty|membership|licen[cs]|opens?|clos|season|polic|tenan|subscri|employ"
+    r"|exhibition|campaign|project",
+    re.IGNORECASE,
+)
+"""Pairs of days that are months apart."""
+
+
+def _near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene, about: str) -> Any:
+    """Move a moment to come near to the other end of its range: the same day, or some days from it.
+
+    Periods that are over stay as long as they are. None where the moved one is of another split.
+    """
+    today = scene.today.isoformat()
+    for name, other in arguments.items():
+        pair = all(isinstance(v, str) and re.match(r"\d{4}-\d\d-\d\d", v) for v in (value, other))
+        order = _order(name, p.name)
+        if not pair or not order or value < today or other < today:
+            continue
+        timed = len(value) > len("2026-01-01")
+        apart = (20, 300) if _LASTING.search(f"{about} {name} {p.name}") else (0, 0) if timed else (1, 10)
+        days = timedelta(days=scene.rng.randint(*apart))
+        day = date.fromisoformat(other[:10]) + order * days
+        moved = day.isoformat() + value[10:]
+        return moved if not p.type.splits or held_out(moved) == scene.held else None
+    return value
 
 
 def _moment(value: str) -> bool:
@@ -238,6 +280,8 @@ def _same_again(target: Able, scene: Scene) -> Made:
     things = [p for p in said if names_a_thing(p)]
     if not reads and (len(said) > 2 or len(things) != 1):
         raise Impossible
+    if not reads and any(p not in things and not _for_several(p) for p in said):
+        raise Impossible  # two owners have not one e-mail address
     objects = [p for p in things if all(p.name in slots(phrase) for phrase in target.spec.do)]
     fit = objects or things or [
         p
@@ -250,7 +294,7 @@ def _same_again(target: Able, scene: Scene) -> Made:
         raise Impossible
     p = scene.rng.choice(fit)
     others = {k: v for k, v in args.items() if k != p.name}
-    other = _value(p, scene, {**others, "": args[p.name]})
+    other = _value(p, scene, {**others, "": args[p.name]}, target.spec.description)
     again = {k: other if k == p.name else v for k, v in args.items()}
     body = _body(target, args, scene)
     template = scene.choose(p.clauses)
@@ -263,6 +307,14 @@ def _same_again(target: Able, scene: Scene) -> Made:
         Label(calls=(_call(target, args), _call(target, again))), (target.tool.name,), scene,
         said=((target, args, body),),
     )  # fmt: skip
+
+
+def _for_several(p: Param) -> bool:
+    """Whether several things may have the same value: a number, a choice, a moment."""
+    return p.type.name == "number" or "enum" in p.type.schema or p.type.question in _MOMENTS
+
+
+_MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 
 
 # -------------------------------------------------------------- ask, decline

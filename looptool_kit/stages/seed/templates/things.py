@@ -179,8 +179,8 @@ _NAMED = lex.word_set("""
     farm feature fermenter ferry field firewall flat fleet flow folder forest form forum fountain franchise
     function fund gallery game garage garden gate goal greenhouse guild gym hall hangar herd hive holding
     home horse hospital host hostel house index instance island job journal kennel kiln kiosk kitchen lab
-    label laboratory lake lamp league library line list lock lodge loom lot machine magazine mailbox map
-    market meadow menu milestone mill mission mobile model module monitor monument museum neighbourhood
+    label laboratory lake lamp league library line list lock lodge loom machine magazine mailbox map
+    market meadow menu milestone mill mission mobile module monitor monument museum neighbourhood
     network newsletter notebook nursery office orchard orchestra outlet oven page painting panel park
     partition pavilion pharmacy piece pipeline pitch plan plant_room platform playlist plaza podcast policy
     pond pool portal portfolio print printer process product production program programme project property
@@ -200,7 +200,7 @@ _OF_SOFTWARE = lex.word_set("""
     app bot bucket cache chain cluster component container database dataset deployment environment firewall
     function host image index instance job module namespace network node partition pipeline pod process
     queue registry release repository resource route router ruleset sandbox script secret server service
-    stack stream table task volume workflow
+    stack stream suite table task volume workflow
     """)
 
 

@@ -19,11 +19,13 @@ import jsonschema_rs
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
-from looptool_kit.stages.seed.templates.kinds import SLUG, STREET
+from looptool_kit.stages.seed.templates.examples import told_numbers
+from looptool_kit.stages.seed.templates.kinds import PAST, SLUG, STREET
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.stages.seed.templates.stated import with_stated
 from looptool_kit.stages.seed.templates.strings import UNKNOWN, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
@@ -39,6 +41,8 @@ class Group(Type):
 
     parts: Mapping[str, Type] = field(default_factory=dict)
     needed: frozenset[str] = frozenset()
+    title: str | None = None
+    """The part that names it: two of a list have different ones."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,12 +65,17 @@ def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
         wanted, out = rng.randint(*t.sizes), list[Any]()
         for _ in range(wanted * 8):
             value = draw(t.each, rng, today, held)
-            if len(out) < wanted and value not in out:
+            if len(out) < wanted and not any(_alike(t.each, value, other) for other in out):
                 out.append(value)
         if len(out) < t.sizes[0]:
             raise ValueError(f"fewer than {t.sizes[0]} different values of {t.each.name}")
         return out
     return core.draw(t, rng, today, held)
+
+
+def _alike(each: Type, a: Any, b: Any) -> bool:
+    """Whether two values of a list are one, or name the same thing."""
+    return bool(a == b or (isinstance(each, Group) and each.title and a[each.title] == b[each.title]))
 
 
 def atoms(t: Type, value: Any) -> list[bool]:
@@ -84,7 +93,8 @@ def atoms(t: Type, value: Any) -> list[bool]:
 def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     """The type of a parameter.
 
-    `owner` names what the tool acts on ("order"), `context` is what is said of the tool. Raises `Unusable`.
+    `owner` names what the tool acts on ("order"), `context` is what is said of the tool; for numbers, its other
+    lines tell of the other parameters. Raises `Unusable`.
     """
     schema = _alternative(schema)
     description = str(schema.get("description") or "")
@@ -102,7 +112,10 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     if kind == "array":
         return _many(name, schema, owner, context)
     if kind in ("integer", "number"):
-        return _within(number(name, schema, description, kind == "integer"), schema)
+        if len(told := told_numbers(description)) > 1:
+            return choice(told, name, description)
+        return _within(number(name, schema, description, kind == "integer", context), schema)
+    context = context.partition("\n")[0]
     if kind == "null":
         raise Unusable(f"{name} can only be null")
     return _within(string(name, schema, description, owner, context), schema)
@@ -217,6 +230,10 @@ def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
 # -------------------------------------------------------- objects and arrays
 
 
+OF_ANIMALS = frozenset({"species", "breed", "animal", "pet_type"})
+"""Parameters beside which a name and a birth date are not a person's."""
+
+
 def without_number(name: str, kind: Type, beside: Iterable[str]) -> Type:
     """Return a street's type.
 
@@ -236,6 +253,8 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         try:
             part = type_of(full.get(key, key), inner, words_of(name), context)
             part = without_number(key, part, properties)
+            if OF_ANIMALS & set(properties) and words_of(key) in ("name", "born", "birth date", "date of birth"):
+                part = (remark_of("pet name", "") or part) if key == "name" else PAST
             if part is UNKNOWN:
                 raise Unusable("nothing tells what a person says for it")
             parts[key] = part
@@ -257,7 +276,7 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         (
             k
             for k in parts
-            if k in needed and re.search(r"(^|_)(name|title|item|product|dish|description)$", k)
+            if k in needed and re.search(r"(^|_)(name|title|item|product|dish|description|service|article|sku|\w+_id|id)$", k)
         ),
         None,
     )
@@ -278,6 +297,7 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         splits=False,
         parts=parts,
         needed=needed,
+        title=title,
     )
 
 

@@ -16,8 +16,15 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.beside import beside, of_one_choice, only_number, smaller_unit
-from looptool_kit.stages.seed.templates.choices import said
+from looptool_kit.stages.seed.templates.beside import (
+    ON_OFF,
+    beside,
+    of_one_choice,
+    only_number,
+    smaller_unit,
+    two_ends,
+)
+from looptool_kit.stages.seed.templates.choices import said, switch
 from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.headlines import (
     from_name,
@@ -29,10 +36,11 @@ from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, 
 from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
+from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.stages.seed.templates.stated import limits_of_number
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
-from looptool_kit.stages.seed.templates.values import Group, Many, type_of, without_number
+from looptool_kit.stages.seed.templates.values import OF_ANIMALS, Group, Many, type_of, without_number
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
@@ -93,7 +101,9 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     parameter has no values.
     """
     verb, subject_words = headline(tool)
-    context = f"{words_of(tool.name)} {tool.description.lower()}"
+    others = " ".join(f"{words_of(n)} {_described(s)}" for n, s in tool.properties.items())
+    said_of_it = " ".join(tool.description.lower().split())
+    context = f"{words_of(tool.name)} {said_of_it}\n{' '.join(others.lower().split())}"
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
@@ -111,8 +121,11 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                     f"nothing tells what a person says for {name}: give it choices, or examples in its"
                     " description"
                 )
-            if kind is wt.BIRTH_DATE and _OF_ANIMALS & set(tool.properties):
-                kind = PAST
+            if OF_ANIMALS & set(tool.properties):
+                kind = PAST if kind is wt.BIRTH_DATE else kind
+                kind = (remark_of("pet name", "") or kind) if name == "name" else kind
+            if kind.name == "boolean" and name in tool.required and (ends := two_ends(tool, name)):
+                kind = switch(*ends)
             params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
         except Unusable:
             if name in tool.required:
@@ -136,10 +149,6 @@ def _with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
     return limits_of_number(tool.description) | schema
 
 
-_OF_ANIMALS = {"species", "breed", "animal", "pet_type"}
-"""Parameters of tools whose birth dates are not a person's."""
-
-
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
@@ -152,7 +161,7 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     alone = verb in _TO_A_VALUE and kind.name == "number" and only_number(tool) and not bound
     noun = also[0].removesuffix(": {}") if also else ""
     own = [set(stems(n)) - STOP for n in (name, noun)]
-    attribute, _, whose = subject_words.partition(" of ")
+    attribute, _, whose = re.sub(r"^(?:an?|the) [\w-]+'s ", "", subject_words).partition(" of ")
     settable = settable or bool(whose)
     named = verb in _TO_A_VALUE and settable and any(n and n <= set(stems(attribute)) for n in own)
     if needed and (alone or named):
@@ -230,6 +239,8 @@ def phrases(
 
 def _says_verbs(p: Param, verb: str) -> bool:
     """Whether a choice tells which of the two verbs of a headline is meant."""
+    if p.type.name == "switch":
+        return " or " in verb
     choices = [str(c).lower() for c in p.type.schema.get("enum", ())]
     first, either, second = verb.partition(" or ")
     return bool(either) and not p.optional and first in choices and second in choices
@@ -290,7 +301,9 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
         if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
             return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
-    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or choices:
+    if p.type.name == "switch" and (found := ON_OFF.search(text)):
+        return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
+    if isinstance(p.type, Group | Many) or p.type.name in ("boolean", "switch") or choices:
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{_DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
