@@ -1,11 +1,11 @@
 """The evidence judge's report card on the world's samples, written to docs/judge-report.md.
 
-    python benchmarks/judge_report.py [--samples 60] [--run RUN] [--bfcl 12] [--unseen 300]
+    python benchmarks/judge_report.py [--samples 60] [--run RUN] [--bfcl 12] [--unseen 100] [--file FILE]
 
 With --run a trained policy (of the run's newest trained iteration) lends its log-probabilities, and another
 table follows; with --bfcl another, on that many entries of each of BFCL's single-turn Python categories with
 calls (after `looptool evaluate --suite bfcl --setup`); with --unseen the judge's weights on data sets that
-they were not fitted to, and grounding on all of its data.
+they were not fitted to (and on right samples of your own, --file), and grounding on all of its data.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def bfcl(each: int) -> Samples:
     )
 
 
-def unseen(each: int) -> str:
+def unseen(each: int, file: Path | None) -> str:
     """What the weights make of data that they were not fitted to, and how grounding does."""
     from grounding import table
     from judge_fit import data, left_out
@@ -47,10 +47,12 @@ def unseen(each: int) -> str:
     return "\n\n".join(
         (
             "## On data that the weights have not seen",
-            f"`benchmarks/judge_fit.py --each {each}`: the weights are fitted without the data set of the"
-            " row, and never to BFCL, whose mistakes were read all the same while the signs were chosen. A"
-            " label is replaced from the floor on (`verify.floor`, 0.95).",
-            "\n".join(left_out(data(each))),
+            f"`benchmarks/judge_fit.py --each {each}{f' --file {file.name}' if file else ''}`: the weights"
+            " are fitted without the data set of the row, and never to BFCL or to a file of one's own. BFCL's"
+            " mistakes were read all the same while the signs were chosen."
+            + (" The file is that of [the audit](audit.md#on-public-rows)." if file else "")
+            + " A label is replaced from the floor on (`verify.floor`, 0.95).",
+            "\n".join(left_out(data(each, file))),
             "## Grounding",
             "`benchmarks/grounding.py`: right labels of which an argument does not pass, and planted wrong"
             " values that do not. BFCL was looked at while grounding was changed, the held-back half was not;"
@@ -68,6 +70,7 @@ def main() -> None:
     arguments.add_argument("--run", type=Path)
     arguments.add_argument("--bfcl", type=int, default=0)
     arguments.add_argument("--unseen", type=int, default=0)
+    arguments.add_argument("--file", type=Path, help="right samples in any form, for --unseen")
     given = arguments.parse_args()
     samples = right_samples(generate(given.samples, seed=3), {})
     command = f"python benchmarks/judge_report.py --samples {given.samples}" + (
@@ -75,6 +78,7 @@ def main() -> None:
     )
     command += f" --bfcl {given.bfcl}" if given.bfcl else ""
     command += f" --unseen {given.unseen}" if given.unseen else ""
+    command += f" --file {given.file.name}" if given.file else ""
     with tempfile.TemporaryDirectory() as folder:
         parts = [f"## Without a policy\n\n{check(Path(folder), samples, Settings())}"]
         if given.run:
@@ -94,7 +98,7 @@ def main() -> None:
                 f" policy\n\n{check(Path(folder), entries, Settings())}"
             )
     if given.unseen:
-        parts.append(unseen(given.unseen))
+        parts.append(unseen(given.unseen, given.file))
     head = (
         "# Report card of the evidence judge\n\n"
         f"Made by `{command}`: {len(samples)} samples of the procedural world, each with every kind of error"

@@ -14,8 +14,8 @@ from dateutil.relativedelta import relativedelta
 
 from looptool_kit.text.clock_times import PART_OF_DAY
 from looptool_kit.text.mentions import Found
+from looptool_kit.text.numbers import FRACTION, number
 from looptool_kit.text.numbers import ORDINALS as _ORDINALS
-from looptool_kit.text.numbers import number
 
 MONTHS = (
     "january", "february", "march", "april", "may", "june",
@@ -72,8 +72,8 @@ _DATES: tuple[re.Pattern[str], ...] = (
     re.compile(
         r"(?<![\w/.-])(?P<a>\d{1,2})(?P<sep>[/.-])(?P<b>\d{1,2})(?P=sep)(?P<y>\d{4}|\d{2})(?![\w/]|\.\d)"
     ),
-    # 12/4
-    re.compile(r"(?<![\w/.-])(?P<a>\d{1,2})/(?P<b>\d{1,2})(?![\w/])"),
+    # 12/4, but not "3/4 cup"
+    re.compile(rf"(?<![\w/.-])(?!{FRACTION})(?P<a>\d{{1,2}})/(?P<b>\d{{1,2}})(?![\w/])"),
     re.compile(rf"\b(?P<holiday>{'|'.join(_HOLIDAYS)})\b"),
     re.compile(
         rf"\b(?P<word>(?:the )?day after tomorrow|tomorrow|today|tonight|right now|this {PART_OF_DAY}|"

@@ -44,11 +44,22 @@ PHRASE_NUMBER = "|".join(sorted(map(re.escape, _PHRASES), key=len, reverse=True)
 """Pattern of a number that is a phrase, as "a couple"."""
 DIGITS = r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 """Pattern of a number in digits, with or without commas between the thousands."""
+_MEASURE = (
+    r"(?:%|€|£|°|(?:cups?|tea ?spoons?|table ?spoons?|tsp|tbsp|inch(?:es)?|feet|foot|ft|miles?|acres?|"
+    r"gallons?|pints?|quarts?|ounces?|oz|pounds?|lbs?|tons?|hours?|hrs?|pages?|(?:milli|centi|kilo)?"
+    r"(?:met|lit)(?:er|re)s?|(?:kilo|milli)?grams?|[kcm]?[mlg]|[kmg]?(?:hz|w|b)|v|h|euros?|bar|degrees?)"
+    r"(?![a-z]))"
+)
+"""What follows a number that was measured: then "3/4" is not a date, and "1,82" not two numbers."""
+FRACTION = rf"\d/(?:[2-68]|10|16)(?=[ -]?{_MEASURE}| of (?:an?|the|my|your) )"
+"""Pattern of a fraction in digits, as in "3/4 cup"."""
+_DECIMAL_COMMA = rf"(?(money)\d{{1,3}},\d\d(?!\d)|\d{{1,3}},\d{{1,2}}(?= ?{_MEASURE}))"
 _SCALED = rf"(?:a )?(?:hundred|thousand)(?:,? (?:and )?(?:{_ANY_SMALL})(?:[ -](?:{_ANY_SMALL})){{0,24}})?"
 _AMOUNT = re.compile(
     rf"(?:(?<![^\W{UNSPACED}])|(?<=\dx))(?<!\.)"
-    rf"(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<digits>{DIGITS})(?P<mixed> and a half|"
-    r" and a quarter| ?[½¼¾])?(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
+    rf"(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<over>(?:\d{{1,3}} )?{FRACTION})|"
+    rf"(?P<digits>{_DECIMAL_COMMA}|{DIGITS})(?P<mixed> and a half| and a quarter| ?[½¼¾])?"
+    r"(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
     rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
     rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z^/]))?"
     rf"|(?P<phrase>{_SCALED}(?![a-z])|(?:{PHRASE_NUMBER})(?![a-z]))|(?P<words>{WORD_NUMBER})(?![a-z]))"
@@ -110,8 +121,10 @@ def find_ordinals(text: str, today: date | None) -> Iterator[Found]:
 
 
 def _listed(match: re.Match[str]) -> tuple[float, ...]:
-    """The numbers of a list without spaces, which reads as one number with commas: "[200,300]"."""
+    """The numbers of a list without spaces, which reads as one number with commas: "[200,300]", "3,5 kg"."""
     digits, text = match["digits"] or "", match.string
+    if _is_decimal_comma(digits):
+        return tuple(float(part) for part in digits.split(","))
     if (
         "," not in digits
         or match["money"]
@@ -136,7 +149,7 @@ def _other_scale(match: re.Match[str]) -> tuple[float, ...]:
     scale = (match["scale"] or "").strip(" -") if match["digits"] else ""
     if match["money"] or scale not in ("k", "m"):
         return ()
-    digits = float(match["digits"].replace(",", ""))
+    digits = float(_plain(match["digits"]))
     if scale == "k":
         return (digits,)
     return (digits * _SUFFIX["m"],) if _MANY.match(match.string, match.end()) else ()
@@ -159,12 +172,17 @@ def _amounts(match: re.Match[str]) -> list[float]:
 
     "Two hundred and six" is one value, "two and three" are two.
     """
-    if match["digits"]:
-        value = float(match["digits"].replace(",", "")) + _FRACTIONS.get((match["mixed"] or "").strip(), 0.0)
+    if match["over"]:
+        whole, _, fraction = match["over"].rpartition(" ")
+        above, _, below = fraction.partition("/")
+        values = [float(whole or 0) + float(above) / float(below)]
+    elif match["digits"]:
+        digits = _plain(match["digits"])
+        value = float(digits) + _FRACTIONS.get((match["mixed"] or "").strip(), 0.0)
         if match["power"]:
             # As a person writes it, so that the sum of roundings is that of the same number in JSON.
             exponent = re.sub(r"^(?: ?[x×*] ?10 ?\^ ?|e)", "", match["power"]).replace("−", "-")
-            value = float(f"{match['digits'].replace(',', '')}e{int(exponent)}")
+            value = float(f"{digits}e{int(exponent)}")
         scale = (match["scale"] or "").strip(" -")
         # A bare "m" is metres or minutes: it means millions of money alone.
         values = [value * (1.0 if scale == "m" and not _is_money(match) else _SUFFIX.get(scale, 1.0))]
@@ -173,6 +191,16 @@ def _amounts(match: re.Match[str]) -> list[float]:
     else:
         values = _sum_words(re.split(r"[\s,-]+", match["phrase"] or match["words"]))
     return [-v for v in values] if match["sign"] else values
+
+
+def _plain(digits: str) -> str:
+    """Digits as Python reads them."""
+    return digits.replace(",", "." if _is_decimal_comma(digits) else "")
+
+
+def _is_decimal_comma(digits: str) -> bool:
+    """True for "1,82": a comma between thousands has three digits behind it."""
+    return "," in digits and len(digits.rpartition(",")[2].partition(".")[0]) < 3
 
 
 def _is_money(match: re.Match[str]) -> bool:

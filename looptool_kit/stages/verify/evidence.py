@@ -17,7 +17,7 @@ from typing import NamedTuple
 from looptool_kit.checks.rules import GROUNDED, call_errors, groundings
 from looptool_kit.core.records import Evidence, Verdict, VerdictName
 from looptool_kit.core.samples import Sample, ToolCall
-from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.toolcalls import Answer, canonical
 from looptool_kit.stages.verify import Case, Context, Logprobs, each
 from looptool_kit.stages.verify import _weights as weights
 from looptool_kit.stages.verify._answers import Side, is_left_out, same_call, schema_of, show
@@ -174,9 +174,11 @@ def _decide(
     label, prediction = signs.sides
     telling = sorted((e for e in signs.evidence if e.name != "likelihood"), key=lambda e: -abs(e.lean))
     words = "; ".join(e.words for e in telling[:2] if abs(e.lean) >= weights.MIN_TOLD)
+    # Of two places that exchange their values each lean is about the same question: which way around.
+    leans = [] if _exchanged(label.answer, prediction.answer) else [e.lean for e in telling]
     against = (
-        bool(label.errors) or any(e.lean >= weights.MIN_AGAINST for e in telling),
-        bool(prediction.errors) or any(e.lean <= -weights.MIN_AGAINST for e in telling),
+        bool(label.errors) or any(lean >= weights.MIN_AGAINST for lean in leans),
+        bool(prediction.errors) or any(lean <= -weights.MIN_AGAINST for lean in leans),
     )
     if (both_denied or all(against)) and odds["BOTH_WRONG"] >= weights.MIN_BOTH_WRONG:
         faults = [_broken(side) for side in signs.sides]
@@ -206,6 +208,15 @@ def _broken(side: Side) -> str:
             if g.supported < GROUNDED:
                 return f"{call.name}.{name} = {show(call.arguments[name])}: {g.words}"
     return ""
+
+
+def _exchanged(a: Answer, b: Answer) -> bool:
+    """True for answers with calls of the same tools and the same values, in other places."""
+    sides = [
+        sorted((c.name, canonical(v)) for c in answer.calls for v in c.arguments.values())
+        for answer in (a, b)
+    ]
+    return bool(sides[0]) and sides[0] == sides[1]
 
 
 def _same_in_substance(a: Answer, b: Answer, evidence: Sequence[Evidence]) -> bool:

@@ -264,3 +264,53 @@ def test_a_judge_of_one_case_gets_the_logprobs_and_its_failure_costs_one_row() -
         {"label_logprobs": [-3.0], "prediction_logprobs": [-1.0]},
         {"label_logprobs": None, "prediction_logprobs": [-2.0]},
     ]
+
+
+EXCHANGES: list[tuple[str, dict[str, str], dict[str, Any], tuple[str, str]]] = [
+    (
+        "Read me the poem 'Winter Light' by Autumn.",
+        {"poem_title": "string", "poet_name": "string"},
+        {"poem_title": "Winter Light", "poet_name": "Autumn"},
+        ("poem_title", "poet_name"),
+    ),
+    (
+        "What is the force between two masses of 3 and 7 at distance 2?",
+        {"mass1": "number", "mass2": "number", "distance": "number"},
+        {"mass1": 3, "mass2": 7, "distance": 2},
+        ("mass1", "mass2"),
+    ),
+    (
+        "Find the best Thai restaurants in Old Town with ratings above 4.",
+        {"location": "string", "cuisine": "string", "rating": "number"},
+        {"location": "Old Town", "cuisine": "Thai", "rating": 4},
+        ("location", "cuisine"),
+    ),
+    (
+        "I want to see a film with Ada Brook.",
+        {"directed_by": "string", "starring": "string"},
+        {"directed_by": "any", "starring": "Ada Brook"},
+        ("directed_by", "starring"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("request_", "types", "right", "places"), EXCHANGES)
+def test_values_that_change_places_say_which_answer_is_wrong_and_never_both(
+    request_: str, types: dict[str, str], right: dict[str, Any], places: tuple[str, str]
+) -> None:
+    properties = {name: {"type": kind, "default": "any"} for name, kind in types.items()}
+    tool = Tool(
+        name="look_up", description="Look up.", parameters={"type": "object", "properties": properties}
+    )
+    a, b = places
+    answers = [
+        Answer(calls=(ToolCall(name="look_up", arguments=arguments),))
+        for arguments in (right, right | {a: right[b], b: right[a]})
+    ]
+    for label, prediction in (answers, answers[::-1]):
+        asked = Sample(
+            tools=(tool,),
+            messages=(Message(role="user", content=request_),),
+            label=Label(calls=label.calls),
+        )
+        assert judge_one(asked, prediction).verdict != "BOTH_WRONG"

@@ -5,12 +5,11 @@ The policy calls, the official environments answer, turn by turn.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from looptool_kit.core.samples import Message, Tool, ToolCall
-from looptool_kit.policy.engines import Completion, Engine, Sampling
+from looptool_kit.policy.engines import Completion, Engine, Sampling, perplexity
 from looptool_kit.policy.engines.prompts import fits
 from looptool_kit.stages.evaluate import Entry
 from looptool_kit.stages.evaluate.bfcl.env import Worker, WorkerError
@@ -106,10 +105,14 @@ class _Playing:
             self.ended = "steps"
 
     def done(self) -> Dialogue:
-        mean = self.logprob / max(1, self.tokens)
         turns = self.said if self.last is not None else tuple(self.messages)
         return Dialogue(
-            self.tools, turns, self.last, tuple(map(tuple, self.turns)), self.ended or "", math.exp(-mean)
+            self.tools,
+            turns,
+            self.last,
+            tuple(map(tuple, self.turns)),
+            self.ended or "",
+            perplexity(self.logprob, self.tokens),
         )
 
 
