@@ -45,15 +45,8 @@ class DisagreementView(SampleTable):
     """
 
     _esm = script(
-        "sample",
-        "table_head",
-        "table",
-        "keep",
-        "judgement",
-        "label_form",
-        "label_editor",
-        "desk",
-        "disagreement",
+        *("sample", "table_head", "table", "keep", "judgement"),
+        *("label_form", "label_editor", "desk", "disagreement"),
     )
     _css = style()
 

@@ -305,7 +305,8 @@ def match(
     Args:
         tools: Needed for `ignore_defaults`.
     """
-    if (isinstance(a, Answer) and a.error) or (isinstance(b, Answer) and b.error):
+    # Not by `isinstance`, which pydantic answers in Python where the type is another.
+    if (type(a) is Answer and a.error) or (type(b) is Answer and b.error):
         return False
     if options is STRICT or options == STRICT:
         return _same_calls(a.calls, b.calls)
@@ -317,8 +318,7 @@ def _same_calls(a: Sequence[ToolCall], b: Sequence[ToolCall]) -> bool:
     """Whether `canonical_calls` of both would be equal, several times faster."""
     if len(a) != len(b):
         return False
-    for at, call in enumerate(a):
-        other = b[at]
+    for call, other in zip(a, b, strict=True):
         if call.name != other.name or not _same(call.arguments, other.arguments):
             break
     else:  # in the same order, as nearly always
@@ -327,8 +327,8 @@ def _same_calls(a: Sequence[ToolCall], b: Sequence[ToolCall]) -> bool:
         return False
     if len(a) > 8:  # below, each call may be compared with each
         return canonical_calls(a) == canonical_calls(b)
-    rest = list(b[at:])
-    for call in a[at:]:
+    rest = list(b)
+    for call in a:
         for place, other in enumerate(rest):
             if call.name == other.name and _same(call.arguments, other.arguments):
                 del rest[place]
@@ -350,16 +350,19 @@ def _same(a: Any, b: Any) -> bool:
             if key not in b:
                 return False
             other = b[key]
-            if value is other:  # booleans, None and small numbers
-                continue
-            # Text, of which arguments have most, without another call.
-            if value != other if type(value) is str else not _same(value, other):
+            if type(value) is str:  # of which arguments have most: without another call
+                if value != other:
+                    return False
+            elif value is not other and not _same(value, other):  # booleans and small numbers are one
                 return False
         return True
     if kind is list or kind is tuple:
         if type(b) not in (list, tuple) or len(a) != len(b):
             return False
-        return all(map(_same, a, b))
+        for value, other in zip(a, b, strict=True):
+            if value != other if type(value) is str else not _same(value, other):
+                return False
+        return True
     return type(b) in _NUMBERS and (a == b or (a != a and b != b))
 
 

@@ -316,12 +316,8 @@ def returns_of(name: str) -> Step:
 def test_a_result_that_a_later_call_takes_from_stays() -> None:
     sample = talk()
     later = ToolCall(name="cancel_table", arguments={"id": "T77"})
-    taken = sample.model_copy(
-        update={
-            "messages": (*sample.messages[:-1], *said("Cancel that table.")),
-            "label": Label(calls=(later,)),
-        }
-    )
+    messages = (*sample.messages[:-1], *said("Cancel that table."))
+    taken = sample.model_copy(update={"messages": messages, "label": Label(calls=(later,))})
     assert follow(taken, [returns(MOVE, "nested")]) == "returns: a later call takes a value of the result"
 
 
@@ -348,13 +344,9 @@ def test_a_request_that_gains_a_sentence_gains_its_argument() -> None:
     cancel = next(a for a in ADDITIONS if a.words == ("confirm", "by"))
     step, found = add_optional(CANCEL, cancel), Counter[bool]()
     for number in range(40):
-        sample = talk().model_copy(
-            update={
-                "kind": "single",
-                "messages": said(f"Cancel table T{number}"),
-                "label": Label(calls=(ToolCall(name="cancel_table", arguments={"id": f"T{number}"}),)),
-            }
-        )
+        label = Label(calls=(ToolCall(name="cancel_table", arguments={"id": f"T{number}"}),))
+        asked = {"kind": "single", "messages": said(f"Cancel table T{number}"), "label": label}
+        sample = talk().model_copy(update=asked)
         made, words = follow(sample, [step]), told(sample, step)
         assert isinstance(made, Sample) and passes(made)
         (call,) = made.label.calls

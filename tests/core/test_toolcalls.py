@@ -172,6 +172,15 @@ def test_the_quick_reader_is_used_for_what_policies_write() -> None:
     assert toolcalls.quick_call('{"name": "f", "arguments": {"a": 1, "a": 1}}') is None
 
 
+@pytest.mark.parametrize("space", [" ", "\n", "\t", "\r", " \n", ""])
+@pytest.mark.parametrize("value", ['"10:30"', '"a \\":"', "1", '{"a": [{"b": 2}]}'])
+def test_a_key_that_appears_twice_is_seen_whatever_stands_before_its_colon(space: str, value: str) -> None:
+    for twice in (f'"at"{space}: {value}, "at": {value}', f'"at": {value}, "at"{space}:{value}'):
+        body = f'{{"name": "f", "arguments": {{{twice}}}}}'
+        assert toolcalls.quick_call(body) is None
+        assert parse(f"<tool_call>\n{body}\n</tool_call>").error == "unparsable"
+
+
 def test_white_space_several_calls_text_around_and_thoughts_are_fine() -> None:
     one = '<tool_call>\n\t {"arguments": {"city": "Bern"}, "name": "get_weather"} \n</tool_call>'
     answer = parse(f"<think>or <tool_call> maybe?</think>\nSure:{one}and<think>{one}</think>\n{one}bye")

@@ -347,16 +347,10 @@ def test_a_question_stands_where_the_value_is_not_introduced_as_what_it_asks_for
 
 def test_a_call_that_was_made_loses_against_the_next_step() -> None:
     """In three loops this was a third of the wrong labels that the judge left or kept."""
+    text = {"type": "string"}
     tools = (
-        tool("create_playlist", "Create a playlist.", "title", title={"type": "string"}),
-        tool(
-            "add_song",
-            "Add a song.",
-            "playlist",
-            "song",
-            playlist={"type": "string"},
-            song={"type": "string"},
-        ),
+        tool("create_playlist", "Create a playlist.", "title", title=text),
+        tool("add_song", "Add a song.", "playlist", "song", playlist=text, song=text),
     )
     made = ToolCall(name="create_playlist", arguments={"title": "Golden Hits"})
     turns = (
