@@ -195,7 +195,7 @@ function comparison(d) {
   // An audit proposes a label, or none, and asks no policy.
   const audited = d.verdict?.judge === "audit";
   const right = audited ? "proposal" : "prediction";
-  const unproposed = audited && d.verdict?.name !== "LABEL_WRONG";
+  const unproposed = audited && d.verdict?.name === "unjudged";
   if (!prediction || unproposed) return h("div", {}, h("h4", {}, "label"), answerOf(label));
   const calls = label.calls.length && prediction.calls.length;
   const demands = `a right reply holds: ${d.demands.join("; ")}`;
