@@ -92,7 +92,9 @@ def checked(label: Label, sample: Sample) -> Label:
     )
     if label.calls and (label.reply or label.mentions or label.asks):
         errors.append("a label is calls or a plain reply, not both")
-    if not label.calls and (fault := reply_fault(label.reply, label)):
+    if not label.calls and not label.reply.strip():
+        errors.append("there is neither a call nor a reply")
+    elif not label.calls and (fault := reply_fault(label.reply, label)):
         expected = fault.expected if isinstance(fault.expected, list) else [fault.expected]
         errors.append(f"the reply must be or hold: {' or '.join(map(str, expected))}")
     if not errors and _content(label) == _content(sample.label):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -14,6 +14,7 @@ from looptool_kit.audit.findings import SEVERITIES, Finding, Findings, Found, Se
 from looptool_kit.audit.look import Look
 from looptool_kit.audit.merits import measured, severity_of
 from looptool_kit.audit.read import Row
+from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import no_collection
 
@@ -95,7 +96,7 @@ def audit(
     kept: list[Row] = []
     views: list[Look] = []
     with no_collection():
-        for row in _bar(given, "audit", progress):
+        for row in _counted(given, "audit", "sample", progress):
             kept.append(row)
             if row.sample is None:
                 if "unreadable" in wanted:
@@ -106,7 +107,7 @@ def audit(
             found += look_at(view, wanted)
             view.__dict__.pop("errors", None)
         between = {name: kind for name, kind in wanted.items() if hasattr(kind, "across")}
-        for name, kind in _bar(between.items(), "between samples", progress, unit="kind"):
+        for name, kind in _counted(list(between.items()), "between samples", "kind", progress):
             found += _across(name, kind.across, views, against)
     return Audited(Findings(sorted(found, key=lambda f: f.row)), kept)
 
@@ -147,7 +148,15 @@ def _finding(row: int, sample_id: str, kind: str, found: Found) -> Finding:
     )
 
 
-def _bar(rows: Iterable[_T], name: str, progress: bool, unit: str = "sample") -> Iterable[_T]:
-    from tqdm.auto import tqdm
-
-    return tqdm(rows, desc=name, unit=unit, disable=not progress, mininterval=0.5)
+def _counted(rows: Iterable[_T], name: str, unit: str, progress: bool) -> Iterator[_T]:
+    """The rows, with a bar that shows how many were taken."""
+    if not progress:
+        yield from rows
+        return
+    shown = bar(len(rows) if isinstance(rows, Sized) else None, name, unit)
+    try:
+        for row in rows:
+            yield row
+            shown.update(1)
+    finally:
+        shown.close()

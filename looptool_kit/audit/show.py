@@ -134,8 +134,14 @@ def page(audited: Audited, name: str) -> str:
         groups.append(
             {"row": row, "words": kinds()[row.kind].WORDS, "items": items, "more": len(of) - len(items)}
         )
+    proposed = [row.kind for row in by_kind(audited) if row.repairs]
     return render_template(
-        "audit.html.jinja", name=name, summary=summary(audited), groups=groups, kinds=list(kinds_help())
+        "audit.html.jinja",
+        name=name,
+        summary=summary(audited),
+        groups=groups,
+        kinds=list(kinds_help()),
+        proposed=proposed,
     )
 
 

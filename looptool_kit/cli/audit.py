@@ -147,7 +147,8 @@ def _write(found: Audited, target: Path, out: Path | None, jsonl: Path | None, d
         say(f"{len(found.findings):,} findings in {jsonl}")
     if desk is not None:
         count = write_desk(found, desk)
-        say(f"{count:,} samples to review: in a notebook, DisagreementView(Run.open({str(desk)!r}))")
+        say(f"{count:,} samples to review: looptool view {desk} --at view=DisagreementView")
+        say(f"or in a notebook: DisagreementView(Run.open({str(desk)!r}))")
         say(f"then: looptool audit {target} --repair OUT.jsonl --decided {desk}")
 
 

@@ -56,7 +56,9 @@ def init(
         from looptool_kit.tools.own_tools import init as make
         from looptool_kit.trust import tools_kind
 
-        if act := {"python": "run", "mcp": "started or asked"}.get(tools_kind(tools)):
+        kind = tools_kind(tools)
+        act = {"python": "run", "mcp": "started or asked"}.get(kind)
+        if act and (kind == "mcp" or Path(tools).exists()):
             say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **overrides)
         say_tools(run)

@@ -141,7 +141,7 @@ def _kind(field: Any) -> str:
     kind = schema.get("type") or (options or ["value"])[0]
     bounds = {"Ge": "from", "Gt": "above", "Le": "to", "Lt": "below"}
     limits = [
-        f"{bounds[type(m).__name__]} {getattr(m, type(m).__name__.lower()):g}"
+        f"{bounds[type(m).__name__]} {getattr(m, type(m).__name__.lower()):.10g}"
         for m in field.metadata
         if type(m).__name__ in bounds
     ]

@@ -67,7 +67,9 @@ def test_findings_are_printed_written_and_decide_the_exit_code(
     assert [f.row for f in foreign] == [2, 4] and foreign[0].severity == "error"
     assert foreign[0].place == "/label/calls/0/arguments/urgency_of_it"
     assert [f.repair for f in foreign] == [right[1].label, right[3].label]
-    assert "urgency_of_it" in shown.read_text(encoding="utf-8") and data.read_bytes() == before
+    page = shown.read_text(encoding="utf-8")
+    assert "urgency_of_it" in page and data.read_bytes() == before
+    assert "--repair OUT.jsonl --apply foreign_parameter" in page and "proposed" in page
     assert run(data).exit_code == 0
     assert run(data, "--kinds", "enum,type", "--fail-on", "note").exit_code == 0
     clean = right.write(tmp_path / "clean.parquet")
@@ -143,7 +145,8 @@ def test_the_review_desk_opens_and_its_decisions_are_written(
     data: Path, tmp_path: Path, right: Samples
 ) -> None:
     desk, out = tmp_path / "desk", tmp_path / "decided.jsonl"
-    assert "DisagreementView" in run(data, "--kinds", "foreign_parameter", "--desk", desk).output
+    said = run(data, "--kinds", "foreign_parameter", "--desk", desk).output
+    assert f"looptool view {desk} --at view=DisagreementView" in said.replace("\n", " ")
     given = Samples.read(data)
     with Run.open(desk) as opened:
         try:

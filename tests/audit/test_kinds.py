@@ -239,6 +239,10 @@ def test_a_label_its_own_answers_refuse_gets_one_that_they_accept() -> None:
     for name in ("get.weather", "get_weather"):
         sample = asked(**{ACCEPTABLE: [{name: {"city": ["Rome"]}}]})
         assert "refused" not in found(sample.model_copy(update={"tools": (dotted,), "label": under_dots}))
+        wrong = Label(calls=(call(city="Oslo").model_copy(update={"name": "get.weather"}),))
+        sample = sample.model_copy(update={"tools": (dotted,), "label": wrong})
+        (finding,) = [f for f in audit(Samples([sample]), progress=False).findings if f.kind == "refused"]
+        assert finding.repair == under_dots, "a proposal calls tools by the names that are on offer"
     for odd in ("x", [1], [{}], [{"get_weather": 1}], [{"get_weather": {"city": "Rome"}}], {"a": 1}):
         assert "refused" in found(asked(call(city="Rome"), **{ACCEPTABLE: odd}))
 

@@ -190,3 +190,10 @@ def test_renamed_tools_have_their_own_names_in_exports(tmp_path: Path) -> None:
         called = {c.name for s in samples for c in s.label.calls}
         assert called and all(name.startswith(names) for name in called)
         assert all(t.name.startswith(names) for s in samples for t in s.tools)
+
+
+def test_a_file_that_is_not_there_is_not_said_to_run(tmp_path: Path) -> None:
+    from typer.testing import CliRunner
+
+    said = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--tools", "gone.py"])
+    assert said.exit_code and "is run now" not in said.output

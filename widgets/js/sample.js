@@ -157,13 +157,14 @@ function pairTable(p, left = "label", right = "prediction") {
  * Label and prediction where at least one of them is a reply.
  * @param {Answer} label
  * @param {Prediction} prediction
+ * @param {string} [right] what the right column is
  */
-const replyTable = (label, prediction) => {
+const replyTable = (label, prediction, right = "prediction") => {
   const written = prediction.reply || (prediction.calls.length ? "(calls)" : "(says nothing)");
   return h(
     "table",
     { class: "lt-pair" },
-    headRow(["label", "prediction"]),
+    headRow(["label", right]),
     h(
       "tbody",
       {},
@@ -191,14 +192,18 @@ const replyTable = (label, prediction) => {
  */
 function comparison(d) {
   const { label, prediction } = d;
-  if (!prediction) return h("div", {}, h("h4", {}, "label"), answerOf(label));
+  // An audit proposes a label, or none, and asks no policy.
+  const audited = d.verdict?.judge === "audit";
+  const right = audited ? "proposal" : "prediction";
+  const unproposed = audited && d.verdict?.name === "unjudged";
+  if (!prediction || unproposed) return h("div", {}, h("h4", {}, "label"), answerOf(label));
   const calls = label.calls.length && prediction.calls.length;
   const demands = `a right reply holds: ${d.demands.join("; ")}`;
   return h(
     "div",
     { class: "lt-comparison" },
-    d.aligned?.map((p) => pairTable(p)),
-    calls ? null : replyTable(label, prediction),
+    d.aligned?.map((p) => pairTable(p, "label", right)),
+    calls ? null : replyTable(label, prediction, right),
     d.demands.length ? h("div", { class: "lt-small" }, demands) : null,
     d.faults?.length
       ? h(

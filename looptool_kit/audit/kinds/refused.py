@@ -31,7 +31,10 @@ def look(view: Look) -> Iterator[Found]:
     if not (why := refusal(view, label)):
         return
     documents = [{"name": n, "parameters": t.parameters} for n, t in view.tools.items()]
-    other = Label(calls=first_acceptable(_under_names(view), documents))
+    offered = {name.replace(".", "_"): name for name in view.tools}
+    calls = first_acceptable(_under_names(view), documents)
+    own = [c.model_copy(update={"name": offered.get(c.name.replace(".", "_"), c.name)}) for c in calls]
+    other = Label(calls=tuple(own))
     repair = None if view.derived or refusal(view, other) else other
     causes = "; ".join(impossible(view))
     words = f"{NONE}{causes}" if causes else f"the acceptable answers refuse the label: {why}"
