@@ -171,7 +171,7 @@ _TEXTS = (".toml", ".json", ".jsonl")
 
 
 def refuse_endless(path: Path) -> None:
-    """Refuse a run that holds a pipe, a device or a huge text.
+    """Refuse a run that holds pipes, devices or huge texts.
 
     Or a link to one: who reads it waits for ever, or until the memory is full. An archive from anybody may
     hold such things: a file of holes takes no room in it.
