@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -28,6 +29,9 @@ def bar(total: int | None, desc: str, unit: str, initial: int = 0) -> Any:
         initial: Steps that were done before.
     """
     made = _kind()(total=total, desc=desc, unit=unit, initial=initial, disable=False)
+    # Not the clock of the wall, which tqdm reads: that jumps where a machine has slept or is set right.
+    made._time = time.monotonic
+    made.start_t = made.last_print_t = made._time()
     _OPEN.add(made)
     return made
 

@@ -153,7 +153,10 @@ def read_reply(raw: str) -> Reply:
 
 
 def writable(text: str) -> str:
-    """The text without lone surrogates, which JSON can spell and no table can hold."""
+    """The text without lone surrogates.
+
+    JSON can spell them, and no table can hold them.
+    """
     return text.encode("utf-8", "replace").decode()
 
 

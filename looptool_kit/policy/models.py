@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.terminal import visible
 from looptool_kit.core.toolcalls import chat_template
 from looptool_kit.policy import downloads
@@ -208,7 +209,7 @@ def load(
     `default_dtype()`. A LoRA `adapter` folder is merged into the weights, since unmerged it slows every step
     of decoding. The tokenizer gets the project's chat template where its own has no tools branch. Raises
     `ModelNotFound` for a name without model, ValueError for an adapter folder that is not one, `RunError` for
-    one that is damaged or does not fit.
+    one that is damaged or does not fit, and for a damaged checkpoint. Pickles are never read.
     """
     import torch
     from transformers import AutoModelForCausalLM
@@ -221,9 +222,20 @@ def load(
         )
     torch_dtype = getattr(torch, dtype) if isinstance(dtype, str) else dtype or default_dtype()
     # With an adapter in float32, so that the merged weights are rounded once.
-    with _quiet():
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            source.path, dtype=torch.float32 if adapter else torch_dtype, trust_remote_code=False
+    with _quiet(), _explained(source.path):
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
+            source.path,
+            dtype=torch.float32 if adapter else torch_dtype,
+            trust_remote_code=False,
+            use_safetensors=True,
+            output_loading_info=True,
+        )
+    model, said = loaded
+    # Transformers draws them by chance, with a warning: the scores would be those of another model.
+    if missing := sorted(said["missing_keys"]):
+        raise RunError(
+            f"{source.path} lacks {len(missing)} of the weights that its config.json asks for, for example"
+            f" {missing[0]}. {_REMEDY}"
         )
     if adapter:
         model = with_adapter(model, adapter).merge_and_unload()
@@ -245,7 +257,8 @@ def raw_tokenizer(source: ModelSource) -> Any:
     """The tokenizer with the chat template that it brings."""
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(source.path, trust_remote_code=False)
+    with _explained(source.path):
+        return AutoTokenizer.from_pretrained(source.path, trust_remote_code=False)
 
 
 def with_template(tokenizer: Any, path: str) -> Any:
@@ -263,6 +276,23 @@ def with_template(tokenizer: Any, path: str) -> Any:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+_REMEDY = "Get the checkpoint again, whole: config.json, the tokenizer and the weights as safetensors."
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Explain the errors of a damaged checkpoint, which are of every kind: what its files say is trusted."""
+    try:
+        yield
+    except (ValueError, OSError, ImportError, MemoryError):
+        raise
+    except Exception as error:
+        kind = type(error).__name__
+        if kind == "OutOfMemoryError":  # of torch, which a tokenizer alone does not need
+            raise
+        raise RunError(f"{path} cannot be loaded ({kind}: {_short(error)}). {_REMEDY}") from error
 
 
 @contextlib.contextmanager

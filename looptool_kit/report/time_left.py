@@ -22,14 +22,13 @@ def time_left(run: Run) -> Callable[[], str]:
     """
     steps = plan(run)
     stands = {(s.name, s.iteration): s.state == "done" for s in steps}
-    known, started = stage_seconds(run.settings) or {}, time.time()
+    known, before = stage_seconds(run.settings) or {}, {stage: _state(run, *stage) for stage in stands}
     looked = done = -1.0
     since, left, current = time.monotonic(), 0.0, 0.0
 
     def taken(name: str, j: int) -> float | None:
-        file = run.folder(j) / f"{name}.json"
-        # A whole second is what some file systems keep.
-        made = file.exists() and file.stat().st_mtime >= started - 1
+        # Its time is not compared with the clock, which may be set while the loop runs.
+        made = _state(run, name, j) not in (None, before[name, j])
         return float((run.manifest(name, j) or {}).get("seconds", 0)) if stands[name, j] or made else None
 
     def words() -> str:
@@ -47,6 +46,15 @@ def time_left(run: Run) -> Callable[[], str]:
         return f"whole loop: about {about} left" if left else ""
 
     return words
+
+
+def _state(run: Run, name: str, j: int) -> tuple[int, int] | None:
+    """What tells one manifest of a stage from the next; None where there is none."""
+    try:
+        found = (run.folder(j) / f"{name}.json").stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def expected(stages: Taken, known: Mapping[tuple[str, int], float]) -> list[float]:

@@ -118,7 +118,11 @@ os.register_at_fork(after_in_child=_forget)
 
 
 def named(path: str | Path) -> Path:
-    """Return the path of a run; `RunError` where its name is not a text, which Arrow cannot open."""
+    """Return the path of a run.
+
+    Raises:
+        RunError: Its name is not a text, so that Arrow could not open tables in it.
+    """
     path = Path(path)
     try:
         str(path).encode("utf-8")
@@ -167,7 +171,7 @@ _TEXTS = (".toml", ".json", ".jsonl")
 
 
 def refuse_endless(path: Path) -> None:
-    """Refuse a run that holds a pipe, a device or a text of gigabytes.
+    """Refuse a run that holds pipes, devices or huge texts.
 
     Or a link to one: who reads it waits for ever, or until the memory is full. An archive from anybody may
     hold such things: a file of holes takes no room in it.

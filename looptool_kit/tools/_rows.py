@@ -11,7 +11,7 @@ Rows = Iterator[tuple[int, str, Callable[[], Tool]]]
 
 
 def one_line(error: BaseException) -> str:
-    """The words of an error on one line; its kind where it has none."""
+    """The words of an error on one line, else its kind."""
     try:
         words = " ".join(str(error).split())[:500]
     except Exception:  # a person's own error may raise when it is asked what it says

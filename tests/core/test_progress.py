@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -83,3 +84,16 @@ def test_the_words_about_the_whole_end_with_it(capsys: pytest.CaptureFixture[str
         shown.update(1)
     first, second = capsys.readouterr().err.splitlines()
     assert "about 1 min left" in first and "left" not in second
+
+
+@pytest.mark.parametrize("jump", [-86_400, 86_400])
+def test_a_clock_that_is_set_meanwhile_shows_in_no_bar(jump: int) -> None:
+    code = f"""
+import itertools, tqdm.std
+tqdm.std.time = lambda jumps=itertools.count(): 1e9 + {jump} * next(jumps)
+{WORK}"""
+    lines = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stderr.splitlines()
+    assert len(lines) == 11 and lines[-1] == "the last word"
+    for line in lines[:-1]:
+        assert re.search(r"%, \d+ of 200 samples, \d+\.\d s so far", line), line
+        assert " h " not in line and "-" not in line

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
-from scripted_runs import finished_loop, scripted
+from scripted_runs import finished_loop, go, scripted
 
 from looptool_kit.config import load_preset
 from looptool_kit.report.forecast import GFLOPS, forecast, stage_seconds
@@ -59,3 +60,17 @@ def test_a_finished_loop_has_nothing_left_and_a_changed_setting_brings_it_back(
             path.write_text(json.dumps(json.loads(path.read_text()) | {"seconds": 120.0}))
         run.set(iterations=3)
         assert "min left" in time_left(run)()
+
+
+@pytest.mark.parametrize("seconds", [0, 4_000_000_000])
+def test_a_clock_that_is_set_meanwhile_leaves_the_count_of_stages_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: int
+) -> None:
+    scripted(monkeypatch)
+    with finished_loop(tmp_path / "run") as run:
+        run.set(iterations=3)
+        words = time_left(run)
+        go(run)
+        for path in run.path.rglob("*.json"):
+            os.utime(path, (seconds, seconds))
+        assert words() == ""
