@@ -28,7 +28,7 @@ def _handed(name: str) -> re.Pattern[str]:
 
 
 def hands_over(text: str, names: Collection[str]) -> bool:
-    """Tell whether a text calls one of these tools in an unknown syntax."""
+    """Tell whether a text calls a tool in an unknown syntax."""
     return any(name in text and _handed(name).search(text) for name in names)
 
 
