@@ -23,7 +23,7 @@ _WRAPPERS = ("function", "toolSpec")
 """Keys of an object that holds one definition."""
 _SCHEMAS = (
     "parameters", "inputSchema", "input_schema", "parametersJsonSchema", "parameters_json_schema",
-    "args_schema", "inputs", "args", "arguments",
+    "args_schema", "inputs", "args", "arguments", "parameter_definitions",
 )  # fmt: skip
 """Keys of the arguments' schema."""
 _RESULTS = (
@@ -99,11 +99,20 @@ def _parameters(body: Mapping[str, Any]) -> Any:
         if isinstance(value, list):
             return _of_list(value)
         return of_flat(value) if _is_flat(value) else value
+    if isinstance(body.get("properties"), Mapping):  # beside the name
+        return {"type": "object", **{k: body[k] for k in ("properties", "required") if k in body}}
     for key, value in body.items():
-        hidden = isinstance(value, Mapping) and "properties" in value and key not in _RESULTS
-        if hidden and key != "properties":
+        if key not in _RESULTS and _looks_like_parameters(value):
             raise ValueError(f"its parameters seem to stand under {key!r}; call that key `parameters`")
     return None
+
+
+def _looks_like_parameters(value: Any) -> bool:
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(v, Mapping) and {"name", "type"} <= set(v) for v in value)
+    if not isinstance(value, Mapping) or not value:
+        return False
+    return "properties" in value or all(isinstance(v, Mapping) and "type" in v for v in value.values())
 
 
 def _is_flat(value: Any) -> bool:

@@ -215,6 +215,10 @@ def _later(node: dict[str, Any]) -> dict[str, Any]:
         del node["id"]
     if isinstance(node.get("type"), list):
         node["type"] = list(dict.fromkeys(k for k in node["type"] if isinstance(k, str)))
+    if isinstance(inner := node.get("properties"), Mapping) and isinstance(node.get("required", []), list):
+        # Draft 3 and flat forms say it inside of each property.
+        said = [k for k, v in inner.items() if isinstance(v, Mapping) and v.get("required") is True]
+        node |= {"required": [*node.get("required", []), *said]} if said else {}
     if isinstance(node.get("required"), list) and all(isinstance(n, str) for n in node["required"]):
         node["required"] = list(dict.fromkeys(node["required"]))
     if isinstance(pattern := node.get("pattern"), str) and not _is_pattern(pattern):

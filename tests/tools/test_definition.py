@@ -53,6 +53,25 @@ FORMS: dict[str, Any] = {
             "optional_parameters": [{"name": "days", "type": "NUMBER"}],
         }
     ],
+    "cohere": [
+        {
+            **BARE,
+            "parameter_definitions": {
+                "city": {"type": "str", "required": True},
+                "days": {"type": "int", "required": False},
+            },
+        }
+    ],
+    "beside the name": [{**BARE, **SCHEMA, "type": "function"}],
+    "required inside": [
+        {
+            **BARE,
+            "parameters": {
+                "type": "object",
+                "properties": {"city": {"type": "string", "required": True}, "days": {"type": "integer"}},
+            },
+        }
+    ],
     "bfcl": [{**BARE, "parameters": {**SCHEMA, "type": "dict"}}],
 }
 
@@ -72,6 +91,9 @@ def test_each_form_gives_the_same_tool(form: str, tmp_path: Path) -> None:
 def test_parameters_under_an_unknown_key_are_not_lost_in_silence() -> None:
     with pytest.raises(ValueError, match="stand under 'schema_of_input'"):
         tool_of({**BARE, "schema_of_input": SCHEMA})
+    for hidden in ({"city": {"type": "string"}}, [{"name": "city", "type": "string"}]):
+        with pytest.raises(ValueError, match="stand under 'fields'"):
+            tool_of({**BARE, "fields": hidden})
     with pytest.raises(ValueError, match="has no name"):
         tool_of({"type": "web_search"})
     assert tool_of({**BARE, "outputSchema": SCHEMA}).properties == {}

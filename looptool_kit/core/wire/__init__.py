@@ -19,6 +19,7 @@
 | `llama` | Llama 3.x: a JSON object with `name` and `parameters`, also behind `<|python_tag|>` |
 | `json` | xLAM and others: JSON calls, bare or in a fence |
 | `pythonic` | Llama 3.2 and 4: `[f(a=1)]` |
+| `other` | none of these: a tool's name with arguments; `{"f": {...}}` is read |
 
 The marks and shapes are those of the models' chat templates. Nothing is evaluated. Parsers are as strict as
 `toolcalls.parse`: what is malformed is "unparsable", never a plain reply.
@@ -32,7 +33,7 @@ from typing import NamedTuple
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.core.toolcalls import Answer, parse
-from looptool_kit.core.wire import gemma_forms, json_forms, python_forms, tag_forms
+from looptool_kit.core.wire import gemma_forms, json_forms, other, python_forms, tag_forms
 from looptool_kit.core.wire.values import Found
 
 
@@ -76,6 +77,7 @@ FORMS: dict[str, Form] = {
     "llama": Form(json_forms.LLAMA, json_forms.llama),
     "json": Form(json_forms.BARE, json_forms.bare),
     "pythonic": Form(python_forms.BARE, python_forms.bare),
+    "other": Form(re.compile(r"(?!)"), other.read),
 }
 """The forms in the order in which `detect` tries them."""
 _MARKED = re.compile(r"[<\[{(]|Action\s*:|to=")
@@ -87,14 +89,14 @@ def detect(text: str, names: Collection[str] = ()) -> str | None:
 
     Args:
         text: What a model or a row says.
-        names: The tools on offer: `f(...)` within a sentence is a call only of one of these.
+        names: The tools on offer: with these, a call in a syntax of no family is told too.
     """
-    if not _MARKED.search(text):
-        return None
-    for name, form in FORMS.items():
+    for name, form in FORMS.items() if _MARKED.search(text) else ():
         if form.mark.search(text) and not (name == "pythonic" and not python_forms.is_calls(text)):
             return name
-    return "pythonic" if python_forms.mentions_call(text, names) else None
+    if python_forms.mentions_call(text, names):
+        return "pythonic"
+    return "other" if other.hands_over(text, names) else None
 
 
 def parse_as(form: str, text: str, finish_reason: str = "stop", tools: Sequence[Tool] = ()) -> Answer:
@@ -111,6 +113,8 @@ def parse_as(form: str, text: str, finish_reason: str = "stop", tools: Sequence[
     try:
         said = after_thought(text, FORMS[form].mark)
         found = FORMS[form].read(said, {t.name: t for t in tools})
+        if found.calls and FORMS[form].mark.search(found.text):
+            raise ValueError("a call beside those that could be read")
     except (ValueError, RecursionError) as error:
         detail = str(error).split("\n")[0][:300] or type(error).__name__
         return Answer(text=text.strip(), error="unparsable", detail=detail)
@@ -133,4 +137,10 @@ def after_thought(text: str, mark: re.Pattern[str]) -> str:
 def read_text(text: str, tools: Sequence[Tool] = ()) -> Answer:
     """Parse an assistant's turn in whatever syntax it is written."""
     form = detect(text, {t.name for t in tools})
-    return parse(text) if form is None else parse_as(form, text, tools=tools)
+    if form is None:
+        return parse(text)
+    answer = parse_as(form, text, tools=tools)
+    if answer.calls and detect(answer.text, {t.name for t in tools}):
+        detail = "a call in a second syntax beside those that were read"
+        return Answer(text=text.strip(), error="unparsable", detail=detail)
+    return answer

@@ -8,10 +8,10 @@ from typing import Any
 
 from looptool_kit.core.json_text import first_json, strict_json
 from looptool_kit.core.samples import Tool, ToolCall
-from looptool_kit.core.wire.values import Found, call, call_of_object, calls_of_json, pieces, words
+from looptool_kit.core.wire.values import Found, beside, call, call_of_object, calls_of_json, pieces, words
 
 _NAMED = r'["\'](?:name|function|tool|tool_name|function_name|recipient_name|action)["\']\s*:'
-_GIVEN = r'["\'](?:arguments|parameters|args|tool_input|action_input|kwargs)["\']\s*:'
+_GIVEN = r'["\'](?:arguments|parameters|args|tool_input|action_input|input|kwargs)["\']\s*:'
 LLAMA = re.compile(r'<\|python_tag\|>|^\s*\{[^{}]*"name"\s*:[^{}]*"parameters"\s*:\s*\{', re.DOTALL)
 BARE = re.compile(
     rf"{_NAMED}[^{{}}]*{_GIVEN}|{_GIVEN}[^\n]*?{_NAMED}"
@@ -187,10 +187,10 @@ def react(text: str, tools: dict[str, Tool]) -> Found:
 
 def bare(text: str, tools: dict[str, Tool]) -> Found:
     """Read JSON calls, bare or in a fence, with words around them."""
-    if fence := _FENCE.search(text):
-        return Found(
-            calls_of_json(_value(fence[1].strip())), words(text[: fence.start()], text[fence.end() :])
-        )
+    if fences := [f for f in _FENCE.finditer(text) if BARE.search(f[1])]:
+        ends, starts = [0, *(f.end() for f in fences)], [*(f.start() for f in fences), len(text)]
+        said = words(*(text[a:b] for a, b in zip(ends, starts, strict=True)))
+        return Found([c for f in fences for c in calls_of_json(_value(f[1].strip()))], said)
     start = min((at for at in (text.find("["), text.find("{")) if at >= 0), default=0)
     value, end = first_json(text[start:])
     calls = calls_of_json(value)
@@ -198,7 +198,7 @@ def bare(text: str, tools: dict[str, Tool]) -> Found:
     if rest[:1] in (";", "{", "[", ","):
         calls += _objects(rest.lstrip(";, \n"))
         rest = ""
-    return Found(calls, words(text[:start], rest))
+    return Found(calls, beside(text[:start], rest))
 
 
 def _value(text: str) -> Any:

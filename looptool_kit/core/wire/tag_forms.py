@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from looptool_kit.core.samples import Tool
-from looptool_kit.core.wire.values import Found, call, pieces, refuse_marks, value_of_text
+from looptool_kit.core.wire.values import Found, beside, call, pieces, refuse_marks, value_of_text
 
 _QWEN_CALL = re.compile(
     r"(?:<tool_call>\s*)?<function=([^<>\n]+)>\s*(.*?)\s*</function>(?:\s*</tool_call>)?", re.DOTALL
@@ -60,4 +60,4 @@ def _read(
         if argument.sub("", match[2]).strip():
             raise ValueError("a call holds something else than its arguments")
         calls.append(call(name, arguments))
-    return Found(calls, rest)
+    return Found(calls, beside(rest))

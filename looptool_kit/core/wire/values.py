@@ -12,7 +12,7 @@ from looptool_kit.core.samples import Tool, ToolCall
 
 _NAME_KEYS = ("name", "function", "tool", "tool_name", "function_name", "recipient_name", "action")
 _ARGUMENT_KEYS = ("arguments", "parameters", "args", "input", "tool_input", "action_input", "kwargs")
-_BESIDE = {"type", "id", "index", "call_id", "status"}
+_BESIDE = {"type", "id", "index", "call_id", "tool_call_id", "status"}
 """Keys of a call that say nothing about what is called."""
 
 
@@ -42,8 +42,8 @@ def call_of_object(value: Any) -> ToolCall:
     """A call from a JSON object, whatever its keys are called."""
     if not isinstance(value, dict):
         raise ValueError(f"a call is an object, not {str(value)[:60]!r}")
-    inner = value.get("function")
-    if isinstance(inner, dict):  # OpenAI's
+    inner = value.get("function", value.get("functionCall"))
+    if isinstance(inner, dict):  # OpenAI's and Gemini's
         return call_of_object(inner)
     name = next((k for k in _NAME_KEYS if isinstance(value.get(k), str)), None)
     arguments = next((k for k in _ARGUMENT_KEYS if k in value), None)
@@ -97,6 +97,16 @@ def pieces(text: str, pattern: re.Pattern[str]) -> tuple[list[re.Match[str]], st
 def words(*parts: str) -> str:
     """Parts of a text as one, without the space around them."""
     return " ".join(part.strip() for part in parts if part.strip())
+
+
+_TAGS = re.compile(r"(?:<[^<>\n]{1,40}>\s*)+")
+"""Marks around calls, such as <TOOLCALL>."""
+
+
+def beside(*parts: str) -> str:
+    """Return the words beside calls; marks alone are none."""
+    said = words(*parts)
+    return "" if _TAGS.fullmatch(said) else said
 
 
 def refuse_marks(text: str, marks: Iterable[str]) -> None:
