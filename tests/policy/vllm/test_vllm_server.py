@@ -54,7 +54,9 @@ machine and many times that on a busy one.
 """
 pytestmark = pytest.mark.timeout(2 * START)
 QUESTIONS = 4
-"""To the judge, two calls each: a prompt of a sample with two tools has a thousand tokens."""
+"""To the judge: of two samples one error on either side. A question is asked in both orders, and those of the
+other side are the same two calls, so there are four, of a thousand tokens each.
+"""
 
 
 class Choice(Frozen):
@@ -202,7 +204,7 @@ def test_a_real_model_judges_with_and_without_the_evidence_and_is_asked_once(
     assert len(questions) == QUESTIONS
     before = _answered(server)
     said, facts = judge_check.ask(right, questions, _judging(server, "llm"), tmp_path, repeats=1)
-    assert _answered(server) - before == 2 * QUESTIONS
+    assert _answered(server) - before == QUESTIONS
     with closing(sqlite3.connect(tmp_path / "calls-1.sqlite")) as db:
         stored = [json.loads(raw) for (raw,) in db.execute("SELECT answer FROM calls")]
     [told] = facts["repeat_1"]["judges"]
@@ -211,16 +213,17 @@ def test_a_real_model_judges_with_and_without_the_evidence_and_is_asked_once(
     read_as = [read(Opinion, answer["choices"][0]["message"]["content"]) for answer in stored]
     # The form is the server's to keep; an answer that is cut at the limit is not one.
     assert [isinstance(r, Failed) for r in read_as] == cut and not all(cut), read_as
-    assert told["tokens_in"] == sum(u["prompt_tokens"] for u in usage) > 500 * len(stored)
-    assert told["tokens_out"] == sum(u["completion_tokens"] for u in usage) > 0
-    assert told["answered"] + told["failed"] == 2 * QUESTIONS == len(stored)
+    # The card counts what each question took: every call for the two that it answers.
+    assert told["tokens_in"] == 2 * sum(u["prompt_tokens"] for u in usage) > 500 * len(stored)
+    assert told["tokens_out"] == 2 * sum(u["completion_tokens"] for u in usage) > 0
+    assert told["answered"] + told["failed"] == 2 * QUESTIONS == 2 * len(stored)
     unjudged = sum(t.verdict == "unjudged" for t in said)
     assert told["votes"] == QUESTIONS and told["votes_without_verdict"] <= unjudged
 
     again, _ = judge_check.ask(right, questions, _judging(server, "llm"), tmp_path, repeats=1)
     assert list(again) == list(said)
     both, facts = judge_check.ask(right, questions, _judging(server, "combined"), tmp_path, repeats=1)
-    assert _answered(server) - before == 2 * QUESTIONS, "the store answers"
+    assert _answered(server) - before == QUESTIONS, "the store answers"
     assert facts["merits"]["models"] == ["policy"] and all(t.for_label is not None for t in both)
     card = judge_check.text(both, facts)
     assert "of the evidence" in card and f"{2 * QUESTIONS} calls" in card
