@@ -224,6 +224,6 @@ def test_a_real_model_judges_with_and_without_the_evidence_and_is_asked_once(
     assert list(again) == list(said)
     both, facts = judge_check.ask(right, questions, _judging(server, "combined"), tmp_path, repeats=1)
     assert _answered(server) - before == QUESTIONS, "the store answers"
-    assert facts["merits"]["models"] == ["policy"] and all(t.for_label is not None for t in both)
+    assert list(facts["merits"]["models"]) == ["policy"] and all(t.for_label is not None for t in both)
     card = judge_check.text(both, facts)
     assert "of the evidence" in card and f"{2 * QUESTIONS} calls" in card
