@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from looptool_kit import cluster
+from looptool_kit.policy.adapters import check_adapter
 from looptool_kit.policy.engines import Chat, Completion, Said, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 from looptool_kit.policy.engines.vllm import MODULES, RANKS, rank_of
@@ -131,6 +132,7 @@ def pipeline(path: Path, adapter: str | None, batch: int, rows: Rows) -> Iterato
 
     lora: dict[str, Any] = {}
     if adapter:
+        check_adapter(adapter, path)
         rank = next(r for r in RANKS if r >= max(32, rank_of(adapter)))
         lora = {"enable_lora": True, "max_lora_rank": rank, "lora_target_modules": list(MODULES)}
         rows = [row | {"model": adapter} for row in rows]

@@ -5,23 +5,24 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from damaged_adapters import DAMAGES, REFUSED, tiny_adapter
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.policy.adapters import CONFIG, WEIGHTS, with_adapter
-from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.adapters import check_adapter, with_adapter
+from looptool_kit.policy.engines import MAX_PERPLEXITY, Completion
 from looptool_kit.policy.policy import policy_of
+from looptool_kit.report.figures import perplexity_figure
 from looptool_kit.report.summary import history
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.probe import judge_completion
+from looptool_kit.stages.probe import judge_completion, threshold
 from looptool_kit.stages.train.common import keep_result
 from looptool_kit.stages.train.stage import stage
 
@@ -74,83 +75,50 @@ def test_an_export_carries_off_nothing_that_an_adapter_links_to(tmp_path: Path, 
     assert said.exit_code and not (tmp_path / "out").exists()
 
 
-def _config(**changes: Any) -> Callable[[Path], object]:
-    def change(folder: Path) -> None:
-        config = json.loads((folder / CONFIG).read_text())
-        (folder / CONFIG).write_text(json.dumps(config | changes))
-
-    return change
-
-
-def _weights(change: Callable[[dict[str, Any]], dict[str, Any]]) -> Callable[[Path], object]:
-    def write(folder: Path) -> None:
-        from safetensors.torch import load_file, save_file
-
-        save_file(change(load_file(folder / WEIGHTS)), folder / WEIGHTS)
-
-    return write
-
-
-def _pickled(folder: Path) -> None:
-    import torch
-    from safetensors.torch import load_file
-
-    torch.save(load_file(folder / WEIGHTS), folder / "adapter_model.bin")
-    (folder / WEIGHTS).unlink()
-
-
-DAMAGES: dict[str, Callable[[Path], object]] = {
-    "no weights": lambda f: (f / WEIGHTS).unlink(),
-    "pickled weights": _pickled,
-    "cut weights": lambda f: (f / WEIGHTS).write_bytes((f / WEIGHTS).read_bytes()[:100]),
-    "empty weights": _weights(lambda w: {}),
-    "weights of other layers": _weights(lambda w: {k.replace("q_proj", "z"): v for k, v in w.items()}),
-    "weights of one layer": _weights(lambda w: dict(list(w.items())[:2])),
-    "no numbers": _weights(lambda w: {k: v * math.nan for k, v in w.items()}),
-    "endless": _weights(lambda w: {k: v + math.inf for k, v in w.items()}),
-    "no settings": lambda f: (f / CONFIG).write_text("{"),
-    "settings that are a list": lambda f: (f / CONFIG).write_text("[]"),
-    "another rank": _config(r=8),
-    "a rank that is a word": _config(r="x"),
-    "a scale that is a word": _config(lora_alpha="x"),
-    "another method": _config(peft_type="XLORA"),
-    "an unknown method": _config(peft_type="NOPE"),
-    "no such layers": _config(layers_to_transform=[99]),
-    "a pattern without an end": _config(target_modules="([a-z_.0-9]+)+Z"),
-    "an initialisation that wants a file": _config(init_lora_weights="corda"),
-    "code": _config(megatron_config={"a": 1}, megatron_core="evil"),
-}
-
-
 @pytest.fixture(scope="module")
-def tiny_adapter(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
-
-    folder = tmp_path_factory.mktemp("adapter")
-    model = AutoModelForCausalLM.from_pretrained(tiny_checkpoint)
-    get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj"])).save_pretrained(folder)
-    return folder
+def whole(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_adapter(tiny_checkpoint, tmp_path_factory.mktemp("adapter"))
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_adapter_is_refused_and_never_the_base_model_under_its_name(
-    tiny_checkpoint: Path, tiny_adapter: Path, tmp_path: Path, damage: str
+    tiny_checkpoint: Path, whole: Path, tmp_path: Path, damage: str
 ) -> None:
     from transformers import AutoModelForCausalLM
 
-    folder = shutil.copytree(tiny_adapter, tmp_path / "adapter")
+    folder = shutil.copytree(whole, tmp_path / "adapter")
     model = AutoModelForCausalLM.from_pretrained(tiny_checkpoint)
+    check_adapter(folder, tiny_checkpoint)
     DAMAGES[damage](folder)
-    with pytest.raises(RunError, match=r"adapter.*[Tt]rain (that policy )?again"):
-        with_adapter(model, folder)
+    for take in (lambda: with_adapter(model, folder), lambda: check_adapter(folder, tiny_checkpoint)):
+        with pytest.raises(RunError, match=REFUSED):
+            take()
 
 
-def test_a_whole_adapter_is_taken(tiny_checkpoint: Path, tiny_adapter: Path) -> None:
+def test_an_adapter_of_another_model_is_refused(tiny_checkpoint: Path, whole: Path, tmp_path: Path) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    sizes = AutoConfig.from_pretrained(tiny_checkpoint)
+    layers, width = sizes.num_hidden_layers, sizes.hidden_size
+    changes = {
+        "deeper": {"num_hidden_layers": layers + 1, "layer_types": None},
+        "flatter": {"num_hidden_layers": layers - 1, "layer_types": None},
+        "wider": {"hidden_size": 2 * width},
+    }
+    for name, change in changes.items():
+        config = AutoConfig.from_pretrained(tiny_checkpoint, **change)
+        AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / name)
+        with pytest.raises(RunError, match=REFUSED):
+            check_adapter(whole, tmp_path / name)
+        with pytest.raises(RunError, match=REFUSED):
+            with_adapter(AutoModelForCausalLM.from_pretrained(tmp_path / name), whole)
+
+
+def test_a_whole_adapter_is_taken(tiny_checkpoint: Path, whole: Path) -> None:
     from transformers import AutoModelForCausalLM
 
     for trainable in (False, True):
-        model = with_adapter(AutoModelForCausalLM.from_pretrained(tiny_checkpoint), tiny_adapter, trainable)
+        model = with_adapter(AutoModelForCausalLM.from_pretrained(tiny_checkpoint), whole, trainable)
         assert any(p.requires_grad for p in model.parameters()) == trainable
 
 
@@ -172,3 +140,20 @@ def test_probabilities_that_are_no_numbers_are_no_certainty() -> None:
         with pytest.raises(RunError, match=f"sample {sample.id} are not numbers"):
             judge_completion(sample, Completion(text, ids, logprobs, ("a", "b"), "stop"), 1)
     assert judge_completion(sample, Completion(text, ids, (-0.1, -0.1), ("a", "b"), "stop"), 1).perplexity > 1
+
+
+def test_an_answer_as_good_as_impossible_has_a_perplexity_that_all_else_can_use() -> None:
+    """vLLM's server says -9999 where it has no number, and exp(9999) is none."""
+    sample = Samples.read(RECORDED / "iterations" / "01" / "samples.parquet")[0]
+    answer = Completion("I cannot do that.", (1, 2), (-9999.0, -1e308), ("a", "b"), "stop")
+    probes = [
+        judge_completion(sample, answer._replace(logprobs=logprobs), 1).model_copy(update={"correct": right})
+        for right in (True, True, False)
+        for logprobs in ((-9999.0, -9999.0), (-math.inf, -1e308), (-700.0, -0.1))
+    ]
+    assert [p.perplexity for p in probes] == pytest.approx([MAX_PERPLEXITY] * len(probes))
+    assert threshold(probes, 0.8) == pytest.approx(MAX_PERPLEXITY)
+    json.dumps([p.perplexity for p in probes], allow_nan=False)
+    assert "<svg" in perplexity_figure(probes, threshold(probes, 0.8))
+    assert answer._replace(logprobs=()).perplexity == 1
+    assert answer._replace(logprobs=(-1.0, -3.0)).perplexity == pytest.approx(math.exp(2))

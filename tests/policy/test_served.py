@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -16,7 +17,10 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed")
 
+from damaged_adapters import DAMAGES, REFUSED, tiny_adapter  # noqa: E402
+
 from looptool_kit.core.endpoint import Endpoint  # noqa: E402
+from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.samples import Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.policy.engines import Sampling  # noqa: E402
 from looptool_kit.policy.engines.prompts import Begun  # noqa: E402
@@ -210,8 +214,7 @@ def test_adapters_are_loaded_once_by_name_and_new_weights_are_another_name(
     policy = base_policy("tiny", "served", endpoint(server)).model_copy(
         update={"model": str(tiny_checkpoint)}
     )
-    weights = tmp_path / "adapter_model.safetensors"
-    weights.write_bytes(b"")
+    weights = tiny_adapter(tiny_checkpoint, tmp_path) / "adapter_model.safetensors"
     try:
         engine = open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2)
         engine.generate(CHATS[:1], Sampling(2))
@@ -231,6 +234,13 @@ def test_adapters_are_loaded_once_by_name_and_new_weights_are_another_name(
             open_engine(policy.model_copy(update={"adapter": str(tmp_path)}), 2)
         with pytest.raises(ValueError, match="not a LoRA adapter"):
             open_engine(policy.model_copy(update={"adapter": str(tiny_checkpoint)}), 2)
+        server.takes_adapters, loaded = True, len(server.loaded)
+        for damage in ("weights of other layers", "no numbers", "another rank", "pickled weights"):
+            folder = shutil.copytree(tmp_path, tmp_path.parent / damage)
+            DAMAGES[damage](folder)
+            with pytest.raises(RunError, match=REFUSED):
+                open_engine(policy.model_copy(update={"adapter": str(folder)}), 2)
+        assert len(server.loaded) == loaded
     finally:
         close_engines()
     with pytest.raises(ValueError, match=r"\[policy_server\]"):

@@ -28,6 +28,10 @@ class Chat(Protocol):
     def messages(self) -> tuple[Message, ...]: ...
 
 
+MAX_PERPLEXITY = 1e12
+"""More is said as this: tables, quantiles and JSON have no use for an infinity. A greedy answer has at most
+the size of the vocabulary, since the likeliest of n has at least the probability 1/n.
+"""
 Said = str | Label | Answer
 """What follows a chat: a text that the policy wrote, or a label or an answer, to be put in its own form."""
 
@@ -64,7 +68,12 @@ class Completion(NamedTuple):
     @property
     def perplexity(self) -> float:
         """exp(-mean(logprobs)) over its own tokens (LoopTool, section 3.3); 1 where there are none."""
-        return math.exp(-sum(self.logprobs) / max(1, len(self.logprobs)))
+        return perplexity(sum(self.logprobs), len(self.logprobs))
+
+
+def perplexity(logprob: float, tokens: int) -> float:
+    """The perplexity of `tokens` tokens with this log-probability together, at most `MAX_PERPLEXITY`."""
+    return math.exp(min(-logprob / max(1, tokens), math.log(MAX_PERPLEXITY)))
 
 
 OnBatch = Callable[[list[int], list[list[Completion]]], None]

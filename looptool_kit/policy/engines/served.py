@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from looptool_kit.core.endpoint import Endpoint, hide_key
+from looptool_kit.policy.adapters import check_adapter
 from looptool_kit.policy.engines import Chat, Completion, OnBatch, Said, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 from looptool_kit.policy.engines.vllm import end_tokens, written
@@ -47,6 +48,7 @@ class ServedEngine(TokenEngine):
         from looptool_kit.policy.models import load_tokenizer
 
         self.endpoint = endpoint
+        self._path = path
         self._model = endpoint.model
         self._loaded: set[str] = set()
         models = self._ask("/models")["data"]
@@ -66,12 +68,13 @@ class ServedEngine(TokenEngine):
     def use(self, adapter: str | Path | None) -> None:
         """Answer with this LoRA adapter from now on, with the endpoint's model for None.
 
-        The server loads it without a restart. Raises ValueError for a folder that is no adapter,
-        ConnectionError where the server does not take it.
+        The server loads it without a restart. Raises ValueError for a folder that is no adapter, `RunError`
+        for one that is damaged or does not fit the model, ConnectionError where the server does not take it.
         """
         if adapter is None:
             self._model = self.endpoint.model
             return
+        check_adapter(adapter, self._path)
         folder = Path(adapter).absolute()
         # A name of its own for other weights in the same folder: the server keeps cached prompts by name.
         name = "adapter-" + hashlib.sha256(f"{folder} {written(folder)}".encode()).hexdigest()[:16]

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.policy.adapters import WEIGHTS, check_adapter, lora_settings
 from looptool_kit.policy.engines import Chat, Completion, OnBatch, Said, Sampling
 from looptool_kit.policy.engines.prompts import TokenEngine
 
@@ -90,6 +90,7 @@ class VllmEngine(TokenEngine):
         super().__init__(load_tokenizer(path), context, end_tokens(path), batch_size)
         wanted = dtype or default_dtype()
         self._set_threads = torch.set_num_threads
+        self._path = path
         self.rank = next(r for r in RANKS if r >= rank)
         share = {} if memory is None else {"gpu_memory_utilization": memory}
         self.llm = LLM(
@@ -118,19 +119,22 @@ class VllmEngine(TokenEngine):
     def use(self, adapter: str | Path | None) -> None:
         """Answer with this LoRA adapter from now on, with the base model for None.
 
-        Raises ValueError for an adapter that this engine cannot hold.
+        Raises ValueError for an adapter that this engine cannot hold, `RunError` for one that is damaged or
+        does not fit the model.
         """
         from vllm.lora.request import LoRARequest
 
         if adapter is None:
             self._adapter = None
             return
+        check_adapter(adapter, self._path)
         if (rank := rank_of(adapter)) > self.rank:
             raise ValueError(
                 f"{adapter} has LoRA rank {rank}; this engine was opened for {self.rank} at the most. Open it"
                 f" with rank={rank}."
             )
-        if other := sorted(set(_config(adapter)["target_modules"]) - set(MODULES)):
+        modules = lora_settings(adapter)["target_modules"]  # a pattern, or names
+        if other := sorted({*([modules] if isinstance(modules, str) else modules)} - set(MODULES)):
             raise ValueError(
                 f"{adapter} also changes {', '.join(other)}, which this engine leaves as they are. Take"
                 ' engine = "transformers".'
@@ -265,37 +269,10 @@ def end_tokens(path: str | Path) -> list[int]:
 
 
 def rank_of(adapter: str | Path) -> int:
-    """The LoRA rank of a PEFT adapter's folder.
-
-    Raises ValueError for a folder that is not one.
-    """
-    return int(_config(adapter)["r"])
+    """The LoRA rank of a PEFT adapter's folder; raises as `lora_settings` does."""
+    return int(lora_settings(adapter)["r"])
 
 
 def written(adapter: Path) -> int:
-    """When a PEFT adapter's weights were written, in nanoseconds.
-
-    Raises ValueError for a folder that has none.
-    """
-    times = [file.stat().st_mtime_ns for file in adapter.glob("adapter_model.*")]
-    if not times:
-        raise ValueError(
-            f"{adapter} is not a LoRA adapter: it has no adapter_model file. Give the folder that training"
-            " wrote."
-        )
-    return max(times)
-
-
-def _config(adapter: str | Path) -> dict[str, Any]:
-    try:
-        config = json.loads((Path(adapter) / "adapter_config.json").read_text(encoding="utf-8"))
-        modules = config["target_modules"]  # a pattern, or names
-        return {
-            "r": int(config["r"]),
-            "target_modules": [modules] if isinstance(modules, str) else list(modules),
-        }
-    except (OSError, ValueError, KeyError, TypeError):
-        raise ValueError(
-            f"{adapter} is not a LoRA adapter: it has no readable adapter_config.json. Give the folder that"
-            " training wrote."
-        ) from None
+    """When a PEFT adapter's weights were written, in nanoseconds."""
+    return (adapter / WEIGHTS).stat().st_mtime_ns

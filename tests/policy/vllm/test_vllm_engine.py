@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import inspect
 import os
+import shutil
 import typing
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,11 @@ if importlib.util.find_spec("vllm") is None:
     )
 
 import torch  # noqa: E402
+from damaged_adapters import DAMAGES, REFUSED  # noqa: E402
 
+from looptool_kit.config import LoraSettings  # noqa: E402
 from looptool_kit.core.endpoint import Endpoint  # noqa: E402
+from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.samples import Label, Message, Sample, Samples  # noqa: E402
 from looptool_kit.core.toolcalls import render_answer  # noqa: E402
 from looptool_kit.policy import models  # noqa: E402
@@ -28,7 +32,14 @@ from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
 from looptool_kit.policy.engines.prompts import Begun  # noqa: E402
 from looptool_kit.policy.engines.transformers import TransformersEngine  # noqa: E402
 from looptool_kit.policy.engines.vllm import RANKS, VllmEngine  # noqa: E402
-from looptool_kit.policy.policy import Policy, base_policy, close_engines, open_engine  # noqa: E402
+from looptool_kit.policy.policy import (  # noqa: E402
+    Policy,
+    base_policy,
+    close_engines,
+    load_base,
+    open_engine,
+)
+from looptool_kit.stages.train.common import lora_policy  # noqa: E402
 from looptool_kit.stages.train.stage import grpo_order  # noqa: E402
 
 BATCH, NEW, TIE = 8, 16, 2e-3
@@ -156,8 +167,6 @@ def test_adapters_are_swapped_without_a_restart(
 def test_new_weights_in_the_same_folder_are_seen(
     engine: VllmEngine, adapters: list[Path], tmp_path: Path
 ) -> None:
-    import shutil
-
     folder = tmp_path / "adapter"
     short = [Sample(tools=(), messages=(Message(role="user", content="Say hello."),), label=Label())]
     texts = []
@@ -175,7 +184,6 @@ def test_grpo_takes_its_completions_from_vllm_with_the_adapter_of_each_step(
     engine: VllmEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, logprobs: Callable[..., torch.Tensor]
 ) -> None:
     from looptool_kit.config import load_preset
-    from looptool_kit.policy.policy import load_base
     from looptool_kit.run.folder import Run
     from looptool_kit.stages.train import reward
     from looptool_kit.stages.train.stage import train
@@ -226,10 +234,22 @@ def test_what_is_no_adapter_or_too_large_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"not a LoRA adapter.*adapter_config\.json"):
         engine.use(tmp_path)
-    config = (adapters[0] / "adapter_config.json").read_text().replace('"r": 8', '"r": 64')
-    (tmp_path / "adapter_config.json").write_text(config)
+    large = lora_policy(load_base("embedded")[0], LoraSettings(rank=64, alpha=16), None, 0)
+    large.save_pretrained(tmp_path / "large")
     with pytest.raises(ValueError, match=r"LoRA rank 64.*opened for 32.*rank=64"):
-        engine.use(tmp_path)
+        engine.use(tmp_path / "large")
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_adapter_is_refused_before_vllm_reads_it(
+    engine: VllmEngine, adapters: list[Path], tmp_path: Path, damage: str
+) -> None:
+    folder = shutil.copytree(adapters[0], tmp_path / "adapter")
+    DAMAGES[damage](folder)
+    before = engine._adapter
+    with pytest.raises(RunError, match=REFUSED):
+        open_engine(policy(folder), BATCH)
+    assert engine._adapter is before
 
 
 # ------------------------------------------- what cannot run without a GPU
