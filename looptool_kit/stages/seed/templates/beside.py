@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
@@ -11,6 +12,7 @@ from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import is_id, words_of
 from looptool_kit.stages.seed.templates.numbers import is_number_of
+from looptool_kit.stages.seed.templates.stated import limits_of_number
 from looptool_kit.text.words import alike, stem
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import Type
@@ -35,7 +37,9 @@ ON_OFF = re.compile(r"\b(on or off|on/off|off or on)\b", re.IGNORECASE)
 
 
 def two_ends(tool: Tool, name: str) -> tuple[str, str] | None:
-    """What true and false say where the tool does one of two things: ("on", "off"), ("lock", "unlock").
+    """What true and false say of a tool with two ends.
+
+    As in ("on", "off"), ("lock", "unlock").
 
     Only where no other flag may be meant.
     """
@@ -72,6 +76,18 @@ def beside(name: str, kind: Type) -> bool:
     return kind.name == "boolean" or bool(
         re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
     )
+
+
+def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
+    """The schema of a tool's only number, with the tool's limits.
+
+    As in "Set the goal (1 to 14)".
+    """
+    if not isinstance(schema, dict) or schema.get("type") not in ("integer", "number"):
+        return schema
+    if not only_number(tool) or limits_of_number(str(schema.get("description") or "")):
+        return schema
+    return limits_of_number(tool.description) | schema
 
 
 def only_number(tool: Tool) -> bool:

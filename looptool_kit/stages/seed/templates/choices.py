@@ -102,7 +102,10 @@ def boolean(name: str, description: str) -> Type:
 
 
 def switch(yes: str, no: str) -> Type:
-    """True or false of a tool that does one of two things: "turn a light on or off"."""
+    """True or false of a tool that does one of two things.
+
+    As in "turn a light on or off".
+    """
     return Type(
         "switch",
         "one of two",

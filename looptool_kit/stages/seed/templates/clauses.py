@@ -52,6 +52,8 @@ _GIVING = lex.word_set(
 )
 LOOKING = lex.word_set("browse count export fetch filter find get list look lookup query search show")
 """Verbs whose results a condition narrows."""
+_ENDING = lex.word_set("close finish complete end resolve settle stop cancel approve")
+"""Verbs that take no time: what lasts was before."""
 _SENDING = lex.word_set("announce broadcast post publish reply send text message notify tweet say whisper")
 
 
@@ -109,7 +111,9 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
     return f"What is the {noun}?"
 
 
-_OF_TIME = r"date|day|deadline|time|start|end|month|birth|arrival|departure|moment|due|slot|when|since|until|at$|on$"
+_OF_TIME = (
+    r"date|day|deadline|time|start|end|month|birth|arrival|departure|moment|due|slot|when|since|until|at$|on$"
+)
 
 
 def _detail(noun: str, kind: Type, unit: str) -> tuple[str, ...]:
@@ -298,6 +302,8 @@ def _amount(words: str, description: str, noun: str, verb: str) -> tuple[str, ..
             return ("within the next {}", "in the next {}") if verb in LOOKING else ("for the next {}",)
         if re.search(r"\b(?:past|last|previous|look ?back|ago|back)\b", told):
             return ("over the last {}",)
+    if verb in _ENDING:
+        return ()  # "close a ticket for 30 minutes"
     if unit in _TIMES and (noun in lex.UNITS or noun in ("duration", "length of stay", "stay")):
         return ("for {}",) if noun not in ("years", "months") or verb in MAKING else ()
     bound = re.match(r"(maximum|minimum) (.+)", noun)

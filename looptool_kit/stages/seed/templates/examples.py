@@ -35,12 +35,16 @@ _LISTED = re.compile(
 _LETTERS = re.compile(r"(?:^|[ (])([A-Y]) ?(?:-|–|to) ?([B-Z])(?=[).,;]|$)")
 """"Shelf A-F"."""
 _NUMBERS = re.compile(
-    r"(?:^|[ ,:(])(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)*,? or -?\d+(?:\.\d+)?)(?=[).,;]|$| (?:kg|g|ml|l|cm|mm|m|km)\b)"
+    r"(?:^|[ ,:(])(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)*,? or -?\d+(?:\.\d+)?)"
+    r"(?=[).,;]|$| (?:kg|g|ml|l|cm|mm|m|km)\b)"
 )
 
 
 def told_numbers(description: str) -> list[float | int]:
-    """The numbers that a description gives the choice of: "Degrees C, -80 or -20"."""
+    """Return the numbers that a description gives the choice of.
+
+    As in "Degrees C, -80 or -20".
+    """
     match = None if INSTANCES.search(description) else _NUMBERS.search(description)
     found = [float(n) for n in re.findall(r"-?\d+(?:\.\d+)?", match[1])] if match else []
     return [int(n) if n.is_integer() else n for n in found]
@@ -117,6 +121,11 @@ def like(examples: list[str], ids: bool) -> Type | None:
     """
     if not examples:
         return None
+    ends = {e.rsplit(".", 1)[-1] for e in examples}
+    if len(ends) == 1 and all(
+        re.fullmatch(r"[\w -]+\.\w{2,5}", e) for e in examples
+    ):  # photos, and no slides
+        return one_of(examples)
     for pattern, t in reversed(_SHAPES):
         if all(re.fullmatch(pattern, e) for e in examples):
             return t

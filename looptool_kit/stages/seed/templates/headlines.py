@@ -42,7 +42,12 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
     route = re.match(r"([A-Z]+) /", description)
-    if told and named and told[0] not in READING and re.match(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b", told[1]):
+    if (
+        told
+        and named
+        and told[0] not in READING
+        and re.match(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b", told[1])
+    ):
         return named  # "set how many sessions you want": the name says what is set
     if told is None or (route and named and not name.lower().startswith(route[1].lower())):
         return named
@@ -255,13 +260,8 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
 _PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
 _PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
 _BY_METHOD = {
-    "GET": "get",
-    "HEAD": "check",
-    "POST": "create",
-    "PUT": "set",
-    "PATCH": "update",
-    "DELETE": "delete",
-}
+    "GET": "get", "HEAD": "check", "POST": "create", "PUT": "set", "PATCH": "update", "DELETE": "delete",
+}  # fmt: skip
 
 
 def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
@@ -335,6 +335,10 @@ def without_loose_end(text: str) -> str:
     return text
 
 
+_THINGS_TOO = lex.word_set(
+    "order book call claim deposit file invoice payment project record request request return ship"
+)
+"""At the beginning of a name that ends in "status" these are things."""
 _NOUNS_TOO = lex.word_set("estimate forecast plan quote report review scan stats summary")
 """At the end of a name these are what one gets."""
 
@@ -349,6 +353,8 @@ def from_name(name: str) -> tuple[str, str] | None:
     at = next((i for i, w in enumerate(words) if forms.get(w) == w), None)  # "replies_create" creates
     if at is None:
         return None
+    if not at and len(words) > 1 and words[-1] in ("status", "history", "details", "overview"):
+        return "get", f"the {acronyms(' '.join(words))}" if words[0] in _THINGS_TOO else f"the {words[-1]}"
     if at and at == len(words) - 1 and words[at] in _NOUNS_TOO:  # "overdue_report"
         return "get", f"the {acronyms(' '.join(words))}"
     verb, rest = _SAID_AS.get(forms[words[at]], forms[words[at]]), words[at + 1 :]

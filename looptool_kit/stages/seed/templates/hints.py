@@ -69,7 +69,9 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
     return _articles(without_loose_end(re.sub(rf"\s+(?:{PREPOSITION}|and|or|an?|the)$", "", joined)))
 
 
-_PERIOD = re.compile(r"(?:for|in|over|within|during|by) (?:an? |the )?(?:date range|period|time ?frame|time range)$")
+_PERIOD = re.compile(
+    r"(?:for|in|over|within|during|by) (?:an? |the )?(?:date range|period|time ?frame|time range)$"
+)
 _DAYS = (DATE.question, DATETIME.question)
 _HOLDS = re.compile(
     r"with an? \w+$|(?:for|in|over|within|during) an? (?:range|period|set|list|number|span|series|pair)$"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
@@ -105,7 +104,9 @@ _PARTS = listed(
 SERVICE = text(
     "name",
     "name of a program that runs",
-    lambda r: f"{one(r, _PARTS)}-{r.choice(('api', 'service', 'worker', 'gateway', 'cache', 'proxy', 'scheduler'))}",
+    lambda r: (
+        f"{one(r, _PARTS)}-{r.choice(('api', 'service', 'worker', 'gateway', 'cache', 'proxy', 'scheduler'))}"
+    ),
 )
 SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
 HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
@@ -202,7 +203,8 @@ MONTH = replace(
 )
 """One of the next months."""
 PAST_MONTH = replace(
-    MONTH, draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7]
+    MONTH,
+    draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7],
 )
 DEPARTMENT = pool(
     "department",
@@ -229,7 +231,9 @@ ELAPSED = text(
     "how long it took",
     lambda r: f"{r.randint(0, 4):02d}:{r.randint(10, 59)}:{r.randint(10, 59)}",
 )
-SHORT_ELAPSED = replace(ELAPSED, draw=lambda r, _: f"{r.randint(0, 1)}:{r.randint(30, 59)}:{r.randint(10, 59)}")
+SHORT_ELAPSED = replace(
+    ELAPSED, draw=lambda r, _: f"{r.randint(0, 1)}:{r.randint(30, 59)}:{r.randint(10, 59)}"
+)
 INITIALS = text(
     "initials",
     "first letters of a name",
@@ -288,8 +292,18 @@ FAULT = text(
     "fault",
     "what is wrong with a thing",
     lambda r: (
-        r.choice(("a crack", "a scratch", "a stain", "a dent", "rust", "a loose screw", "a torn part"))
-        + r.choice((" on the left side", " on the right side", " near the top", " at the bottom", " behind"))
+        r.choice(
+            (
+                "a part is broken off",
+                "a part is loose",
+                "a part is missing",
+                "it is worn out",
+                "it is damaged",
+            )
+        )
+        + r.choice(
+            (" on the left side", " on the right side", " near the top", " at the bottom", " at the back")
+        )
     ),
     say=quoted,
 )
@@ -369,24 +383,3 @@ STATED: tuple[tuple[str, Type], ...] = (
     (r"\buuid\b|\bguid\b", lex.UUID),
 )
 """Pattern on a description -> the format that it states; it holds whatever the name says."""
-PLACE_OF_FILE = r"\b(?:paths?|directory|folder)\b"
-"""In a description, of something that is a file's or folder's place."""
-
-
-def in_a_folder(words: str, description: str, context: str) -> Type | None:
-    """Recognise `source`, `from` and the like of file tools.
-
-    A path, and not a city.
-    """
-    if not (
-        re.search(PLACE_OF_FILE, description.lower())
-        or (description == "" and re.search(r"\b(?:files?|directory|folders?|rename)\b", context))
-    ):
-        return None
-    if not re.search(
-        r"^(?:source|destination|from|to|src|dst|dest|target|location|paths?|root|directory|folder)$", words
-    ):
-        return None
-    return (
-        lex.FOLDER if re.search(r"\b(?:directory|folder)\b", f"{words} {description.lower()}") else lex.PATH
-    )

@@ -180,7 +180,9 @@ LEADS = re.compile(
 NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
 FIRM = replace(
     COMPANY,
-    draw=lambda r, _: one(r, LAST) + r.choice((" & Sons", " Brothers", " Ltd", " & Co", " Group", " Partners")),
+    draw=lambda r, _: (
+        one(r, LAST) + r.choice((" & Sons", " Brothers", " Ltd", " & Co", " Group", " Partners"))
+    ),
     accepts=lambda v: isinstance(v, str),
 )
 """Companies whose names tell no trade: a mill, a bank, a supplier of anything."""
@@ -275,13 +277,6 @@ DIET = pool(
         "low-fat|grain-free|high-protein|low-sodium|vegetarian|vegan|dairy-free|sugar-free|light|fish-based"
     ),
 )
-SPORT = pool(
-    "sport",
-    "a sport",
-    listed(
-        "tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|swimming"
-    ),
-)
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"e ?mails?( address(es)?)?$|^mail$", EMAIL),
     (r"phone|mobile|fax|telephone", PHONE),
@@ -318,7 +313,6 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
     (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
     (r"\b(animal|species|pet type)$", SPECIES),
-    (r"\bsports?$", SPORT),
     (r"\b(file|document|attachment)( ?name)?s?$|\bfilename$", FILE),
     (r"\b(file ?path|path)$", PATH),
     (r"\b(directory|folder|dir)$", FOLDER),
@@ -395,7 +389,8 @@ UNITS = {
     "eur": "€", "euros": "€", "gbp": "£", "pounds": "£", "litres": "l", "liters": "l", "mg": "mg",
     "milligrams": "mg", "ml": "ml", "gb": "GB", "mb": "MB", "gigabytes": "GB", "megabytes": "MB",
     "terabytes": "TB", "mm": "mm", "m": "m",
-    "m3": "m³", "m2": "m²", "sqm": "m²", "l": "l", "ha": "ha", "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
+    "m3": "m³", "m2": "m²", "sqm": "m²", "l": "l", "ha": "ha",
+    "dpi": "dpi", "px": "px", "kwh": "kWh", "kw": "kW", "rpm": "rpm",
 }  # fmt: skip
 """A word in a number's name or description -> the unit that it is said with."""
 MONEY = {"$": "dollars", "€": "euros", "£": "pounds"}

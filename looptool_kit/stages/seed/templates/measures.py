@@ -1,9 +1,9 @@
-"""How large the numbers are that people give, by what is measured and what the tool is about. Data only.
+"""How large the numbers are that people give, by what is measured and where. Data only.
 
-A line is `what @ where: low high step`. `what` is looked for in the name of a parameter, then in its
-description, each followed by its unit in brackets; `where` in all that is said of tool and parameter. The
-first line that fits counts, so a line with a place stands before the one without. Of what no line knows
-nobody can tell how much a person would say.
+A line is `what @ where: low high step`; indented lines continue it. `what` is looked for in the name of a
+parameter, then in its description, each followed by its unit in brackets; `where` in all that is said of tool
+and parameter. The first line that fits counts, so a line with a place stands before the one without. Of what
+no line knows nobody can tell how much a person would say.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class Measure(NamedTuple):
-    """The usual numbers of something: its ends, and the step between two of them."""
+    """The usual numbers of something: ends, and the step between them."""
 
     low: float
     high: float
@@ -23,17 +23,19 @@ class Measure(NamedTuple):
 
 
 _PLACES = {
-    "BODY": r"patient|muscle|composition|weigh-in|person|body|bmi|athlete|health|fitness|vital|training|diary|medical|measurement|diet|nutrition",
+    "BODY": r"patient|muscle|composition|weigh-in|person|body|bmi|athlete|health|fitness|vital"
+    r"|training|diary|medical|measurement|diet|nutrition",
     "PET": r"\b(?:dog|cat|pet|vet|puppy|kitten|rabbit|animal)s?\b|veterinar",
     "CATTLE": r"\b(?:cow|cattle|horse|bull|calf|calves|pony|mare|herd)s?\b|livestock",
     "PARCEL": r"parcel|package|shipment|\bship|courier|carton|\bbox|delivery|freight|luggage|suitcase",
     "GYM": r"\b(?:lift|bench|barbell|dumbbell|exercise|workout|squat|gym|reps|strength)",
     "CROP": r"harvest|crop|\bpick|yield|orchard|vegetable|fruit|honey|hive|garden",
     "BAKING": r"\b(?:oven|bake|baking|bakery|roast|dough|bread|cake)",
-    "FOOD": r"\b(?:bakery|bread|cafe|café|coffee|menu|dish|croissant|drink|food|pizza|lunch|meal|pastry|snack|beer"
-    r"|ice cream|breakfast|kitchen|restaurant|grocer)",
+    "FOOD": r"\b(?:bakery|bread|cafe|café|coffee|menu|dish|croissant|drink|food|pizza|lunch|meal"
+    r"|pastry|snack|beer|ice cream|breakfast|kitchen|restaurant|grocer)",
     "FAHRENHEIT": r"fahrenheit|°f|\bdeg(?:rees)? f\b|\btemp f\b",
-    "HOME": r"\b(?:thermostat|heating|room|indoor|house|home|bedroom|climate|greenhouse|office|air condition)",
+    "HOME": r"\b(?:thermostat|heating|room|indoor|house|home|bedroom|climate|greenhouse|office"
+    r"|air condition)",
     "COOL": r"\b(?:fridge|refrigerat|cool|vaccine|cold chain)",
     "HOUSE": r"\b(?:house|property|real estate|apartment|flat|listing|home)s?\b",
     "CAR": r"\b(?:car|vehicle|motorcycle|van|truck)s?\b",
@@ -46,9 +48,11 @@ _PLACES = {
     "FUEL": r"fuel|petrol|diesel|tank|refuel|gas station",
     "MATHS": r"\b(?:calculate|compute|maths?|sum|root|factorial|equation|geometry|prime)",
     "MONEY": r"price|cost|rate|fee|charge|\beur|euro|usd|dollar|pound|gbp|money|tariff",
-    "SHOP": r"product|\bitems?\b|shop|store|stock|article|\bsku|second-hand|flea|record|vinyl|toy|clothes|invoice",
-    "PAID": r"pay|paid|expense|transfer|donat|refund|invoice|charge|transaction|bill|fine\b|wallet|account|gift|repair"
-    r"|claim|dispute|damage|insur|purchase|receipt|\bfee|spent|spend|estimate",
+    "SHOP": r"product|\bitems?\b|shop|store|stock|article|\bsku|second-hand|flea|record|vinyl|toy"
+    r"|clothes|invoice",
+    "PAID": r"pay|paid|expense|transfer|donat|refund|invoice|charge|transaction|bill|fine\b|wallet"
+    r"|account|gift|repair|claim|dispute|damage|insur|purchase|receipt|\bfee|spent|spend"
+    r"|estimate",
     "LOAN": r"loan|mortgage|credit|instal+ment",
 }
 """Words for a place -> pattern, for the lines below."""
@@ -70,8 +74,8 @@ _LINES = r"""
 \bbody fat\b: 10 35 0.5
 \b(?:waist|hips?|chest)\b: 68 112 1
 \bsleep(?:ing)?(?: time| duration)? \[hour\]|\bhours? (?:slept|of sleep)\b: 5 9 0.5
-\b(?:weight|mass) \[kg\] @ PET: 3 38 0.5
-\b(?:weight|mass) \[kg\] @ CATTLE: 280 680 5
+\b(?:weight|mass)(?: kg)? \[kg\] @ PET: 3 38 0.5
+\b(?:weight|mass)(?: kg)? \[kg\] @ CATTLE: 280 680 5
 \b(?:weight|mass|load)(?: kg)? \[(?:kg)?\] @ GYM: 10 110 2.5
 \bbaby|birth weight\b @ kg: 2.6 4.4 0.1
 \b(?:weight|mass)(?: kg)? \[kg\] @ BODY: 52 98 0.5
@@ -83,8 +87,11 @@ _LINES = r"""
 \bheight(?: cm)? \[cm\]: 40 200 5
 \b(?:age|aged)\b @ PET: 1 12 1
 \b(?:child|kid)(?:ren)?(?:'?s)? ages?\b|\bage of (?:the |a )?child\b: 3 14 1
-\bages?\b: 19 78 1
-\b(?:temperature|temp)\b @ (?:patient|fever|vital|body|symptom|BODY).*FAHRENHEIT|FAHRENHEIT.*(?:patient|body): 97 103 0.1
+\bages?\b @ \b(?:item|device|repair|appliance|bike|bicycle|machine)s?\b: 1 15 1
+\bages?\b @ BODY|member|student|guest|user|customer|client|player|applicant|insur|child|visitor
+  |passenger: 19 78 1
+\b(?:temperature|temp)\b @ (?:patient|fever|vital|body|symptom|BODY).*FAHRENHEIT|FAHRENHEIT.*(?:patient
+  |body): 97 103 0.1
 \b(?:temperature|temp)\b @ patient|fever|vital|body|symptom: 36.2 39.4 0.1
 \b(?:temperature|temp)\b @ kiln|firing|glaze: 950 1260 10
 \b(?:temperature|temp)\b @ \bmash: 62 69 1
@@ -105,7 +112,8 @@ _LINES = r"""
 \bnozzle|extruder\b.*\[degrees\]: 195 245 5
 \bhumidity\b: 35 80 1
 \b(?:infill)\b: 10 60 5
-\b(?:progress|completion|completed|attendance|share|portion|stake|occupancy|fill level|coverage|load)\b.*\[%\]: 10 90 5
+\b(?:progress|completion|completed|attendance|share|portion|stake|occupancy|fill level|coverage
+  |load)\b.*\[%\]: 10 90 5
 \b(?:rollout|traffic|canary)\b: 5 75 5
 \b(?:deposit|down payment)\b.*\[%\]: 10 50 5
 \b(?:cancellation|service) (?:fee|charge)\b @ percent|%: 5 30 5
@@ -146,6 +154,7 @@ _LINES = r"""
 \b(?:shipping|delivery|postage) (?:cost|fee|price|charge)s?\b: 3 25 0.1
 \b(?:price|cost) [a-z ]*per (?:piece|item|unit)|\bunit (?:price|cost)\b: 4 95 0
 \b(?:fine|penalty)\b: 10 90 5
+\bdeposit\b @ lend|tool|loan|equipment|key|borrow: 10 80 5
 \bdeposit\b: 50 500 10
 \b(?:credit|spending|card|overdraft) limit\b: 200 5000 50
 \b(?:savings? (?:goal|target)|target amount|goal amount)\b: 200 5000 50
@@ -200,7 +209,8 @@ _LINES = r"""
 \b(?:exertion|effort|pain|mood|stress|difficulty|intensity|severity|urgency|priority|importance)\b: 1 5 1
 \b(?:rating|stars|score|satisfaction)\b: 1 5 1
 \bparty size\b: 2 8 1
-\b(?:headcount|capacity|max(?:imum)? (?:participants|attendees|guests|students|people|players|places))\b: 8 40 2
+\b(?:headcount|capacity|max(?:imum)? (?:participants|attendees|guests|students|people|players
+  |places))\b: 8 40 2
 \b(?:participants|attendees|students|pupils|players)\b: 4 24 1
 \b(?:radius|distance|within)\b.*\[m\]: 100 800 50
 \b(?:radius|within)\b: 2 40 1
@@ -252,16 +262,18 @@ _LINES = r"""
 \[px\]: 320 1920 10
 \bfont size\b: 10 24 1
 \bquality\b: 60 95 5
-\b(?:limit|top k|top n|max(?:imum)? (?:results|items|rows|records|entries|hits)|num results|k|n)\b(?! price): 5 50 5
+\b(?:limit|top k|top n|max(?:imum)? (?:results|items|rows|records|entries|hits)|num results|k
+  |n)\b(?! price): 5 50 5
 \b(?:year built|birth year|(?:built|release|published|publication|model|vintage|founding) year)\b: 1985 2022 1
-\byear\b @ \b(?:book|film|movie|album|published|publication|vintage|wine|built|model|car|vehicle|record|vinyl): 1985 2022 1
+\byear\b @ \b(?:book|film|movie|album|published|publication|vintage|wine|built|model|car|vehicle|record
+  |vinyl): 1985 2022 1
 \byear\b: 2021 2025 1
 \bmonth\b(?! \[): 1 12 1
 \bweek (?:number|no|of the year)\b|\bcalendar week\b|\biso week\b: 2 51 1
 \b(?:day of (?:the )?month)\b: 1 28 1
 \b(?:from|start|opening|begin) hour\b: 7 11 1
 \b(?:to|end|closing|until) hour\b: 15 21 1
-\bhour(?: of (?:the )?day)?\b(?! \[hour\]): 7 20 1
+^(?!.*\[hour\]).*\bhour(?: of (?:the )?day)?\b: 7 20 1
 \b(?:lat|latitude)\b: 43.6 53.4 0.0001
 \b(?:lon|lng|long|longitude)\b: 1.2 19.8 0.0001
 \b(?:term|duration|period)\b.*\[month\] @ LOAN: 12 84 12
@@ -286,18 +298,19 @@ _LINES = r"""
 ^(?:(?:number|value|x|y|a|b|c|first|second|base|operand|numerator|denominator)(?: \w)?) \[\] @ MATHS: 2 90 1
 \bamount\b @ convert|currency|exchange: 50 2000 10
 \b(?:factor|multiplier|scale|servings factor)\b: 1.5 4 0.5
-\bloaves|rolls|buns|pastries\b: 10 60 5
+\b(?:loaves|rolls|buns|pastries)\b @ BAKING: 10 60 5
 """.strip()
 
 
 @lru_cache(maxsize=1)
 def _lines() -> tuple[tuple[re.Pattern[str], re.Pattern[str] | None, Measure], ...]:
     out = []
-    for line in _LINES.splitlines():
+    for entry in re.split(r"\n(?! )", _LINES):
+        line = re.sub(r"\n +", "", entry)
         pattern, _, numbers = line.rpartition(": ")
         what, _, where = pattern.partition(" @ ")
         for name, words in _PLACES.items():
-            where = re.sub(rf"\b{name}\b", lambda _, words=words: f"(?:{words})", where)
+            where = f"(?:{words})".join(re.split(rf"\b{name}\b", where))
         low, high, step = map(float, numbers.split())
         out.append((re.compile(what), re.compile(where, re.I) if where else None, Measure(low, high, step)))
     return tuple(out)

@@ -57,7 +57,7 @@ def unit_of(words: str, description: str) -> str:
     """
     if (ratio := re.search(r"(\w+) per (\w+)$", words)) and {ratio[1], ratio[2]} <= lex.UNITS.keys():
         return f"{lex.UNITS[ratio[1]]}/{lex.UNITS[ratio[2]]}"
-    if (power := re.search(r"\b(square|cubic) met(?:er|re)s?\b", f"{words} {description.lower()}")):
+    if power := re.search(r"\b(square|cubic) met(?:er|re)s?\b", f"{words} {description.lower()}"):
         return "m²" if power[1] == "square" else "m³"
     parts = words.split()
     if parts[:1] == ["per"]:

@@ -52,7 +52,8 @@ _QUANTITY = {
     "square meters": "area", "m2": "area", "sqm": "area", "cubic": "volume", "square": "area",
     "kilograms": "weight", "kg": "weight", "grams": "weight", "km": "distance", "kilometers": "distance",
     "kilometres": "distance", "miles": "distance", "meters": "distance", "metres": "distance", "cm": "length",
-    "mm": "length", "kwh": "energy", "kw": "power", "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
+    "mm": "length", "kwh": "energy", "kw": "power",
+    "celsius": "temperature", "fahrenheit": "temperature", "degrees": "temperature",
     "percent": "percentage", "percentage": "percentage", "usd": "amount", "eur": "amount", "euros": "amount",
     "seconds": "duration", "minutes": "duration", "hours": "duration", "nights": "duration",
     "dollars": "amount", "litres": "volume", "liters": "volume", "ml": "volume", "mg": "dose",
@@ -176,6 +177,8 @@ def noun_of(words: str, kind: Type, owner: str = "") -> str:
     if words in ("ref", "reference", "number", "no", "code") and kind.name in ("id", "code") and owner:
         return f"{owner} {_BARE_IDS.get(words, words)}"
     words = re.sub(r"^(?:the|is|has|user defined) (?=\w)", "", words)
+    if words in ("from", "to") and kind.schema.get("type") == "object":
+        return words
     if last := re.fullmatch(r"(?:(.+) )?last ?(?:4|four)(?: digits)?", words):
         return "last four digits" + (f" of the {last[1]}" if last[1] else "")
     timed = kind.question in (DATETIME.question, TIME.question)

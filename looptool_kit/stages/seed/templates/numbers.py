@@ -17,7 +17,9 @@ from looptool_kit.stages.seed.templates.things import has_names
 from looptool_kit.world.core import Surface, Type, verbatim
 from looptool_kit.world.numbers import in_words, is_int, is_number
 
-_IS_NUMBER_OF = re.compile(r"^(?:the )?number of (?:the|a|an) \w+|^which \w+|^(?:[a-z]+ ){1,2}number$", re.IGNORECASE)
+_IS_NUMBER_OF = re.compile(
+    r"^(?:the )?number of (?:the|a|an) \w+|^which \w+|^(?:[a-z]+ ){1,2}number$", re.IGNORECASE
+)
 """"Number of the gate", "Which deck oven": it names one, and counts nothing."""
 
 
@@ -33,7 +35,9 @@ def is_number_of(schema: Mapping[str, Any]) -> bool:
 
 
 def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, context: str = "") -> Type:
-    """A number as people give it: within the schema's bounds, like its examples, or usual for what it is.
+    """A number as people give it.
+
+    It is within the schema's bounds, like its examples, or usual for what it is.
 
     Raises:
         Unusable: Nothing tells how large it is.
@@ -78,7 +82,9 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, 
         value = _plain(r.uniform(a, b), 2)
         return int(value) if b - a > 30 and r.random() < 0.6 and int(value) >= a else value
 
-    return _spoken((lambda r: r.randint(int(-(-a // 1)), int(b))) if whole else money, 1000, words, description, whole)
+    return _spoken(
+        (lambda r: r.randint(int(-(-a // 1)), int(b))) if whole else money, 1000, words, description, whole
+    )
 
 
 def _names_one(words: str, description: str, high: float | None) -> bool:
@@ -87,7 +93,9 @@ def _names_one(words: str, description: str, high: float | None) -> bool:
         words.split()[-1] in description.lower() or description.rstrip(".").endswith("number")
     )
     numbered = re.fullmatch(r"(.+) (?:number|no|nr)", words)
-    return bool(told or (numbered and has_names(numbered[1]))) or (high is not None and high <= MAX_NAMED and has_names(words) and not plural(words))
+    return bool(told or (numbered and has_names(numbered[1]))) or (
+        high is not None and high <= MAX_NAMED and has_names(words) and not plural(words)
+    )
 
 
 _ABSTRACT = re.compile(
@@ -120,7 +128,9 @@ def _bounds(schema: Mapping[str, Any], whole: bool) -> tuple[float | None, float
 
 _FEW = Measure(2, 9, 1)
 """How many of something people order, book and count."""
-_NO_COUNT = re.compile(r"\b(?:status|address|series|always|access|basis|progress|tokens|bytes|characters|chars|words)$")
+_NO_COUNT = re.compile(
+    r"\b(?:status|address|series|always|access|basis|progress|tokens|bytes|characters|chars|words)$"
+)
 
 
 def _usual(
@@ -134,7 +144,9 @@ def _usual(
         return found
     noun = re.sub(r" (?:count|cnt|qty|quantity|needed|wanted|required)$", "s", words)
     counts = _COUNTED.search(words) or re.match(r"(?:num|nr|no of|number of|n|how many|total) ", words)
-    things = re.match(r"(?:the )?(?:number of|how many|count of|[a-z]+s(?= (?:at|in|on|of|per|to)\b))", description.lower())
+    things = re.match(
+        r"(?:the )?(?:number of|how many|count of|[a-z]+s(?= (?:at|in|on|of|per|to)\b))", description.lower()
+    )
     if whole and (counts or things or (plural(noun) and not _NO_COUNT.search(noun))):
         return _FEW
     default = schema.get("default")
@@ -156,7 +168,9 @@ def _around(told: list[float]) -> Measure:
     """Numbers about as large as the examples, and as round."""
     top = max(map(abs, told))
     steps = (1000, 500, 100, 50, 10, 5, 1, 0.5, 0.1, 0.05, 0.01)
-    step = next((s for s in steps if s <= top / 4 and all(abs(v / s - round(v / s)) < 1e-6 for v in told)), 0.01)
+    step = next(
+        (s for s in steps if s <= top / 4 and all(abs(v / s - round(v / s)) < 1e-6 for v in told)), 0.01
+    )
     low, high = min(told), max(told)
     if len(told) == 1:
         low, high = sorted((low * 0.75, low * 1.5))
@@ -185,7 +199,8 @@ def _within(usual: Measure | None, low: float | None, high: float | None, words:
         high = low + usual.high - usual.low  # the usual numbers are below the bounds
     if low is None or high is None or high - low > MAX_SPAN:
         raise Unusable(
-            f"nothing tells how large {words} is: give it a minimum and a maximum, or examples in its description"
+            f"nothing tells how large {words} is: give it a minimum and a maximum, or examples in its"
+            " description"
         )
     span = high - low
     steps = (50, 5, 1) if span >= 90 else (1, 0.5, 0.1, 0.05)

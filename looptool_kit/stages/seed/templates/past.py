@@ -33,7 +33,9 @@ def is_over(words: str, description: str, context: str) -> bool:
     By its name, since the tool keeps records, or since it begins or ends a range of what is looked up.
     """
     told = f"{words} {description.lower()}"
-    if re.search(r"\b(?:call ?back|follow ?up|remind\w*)\b", words) or re.search(r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told):
+    if re.search(r"\b(?:call ?back|follow ?up|remind\w*)\b", words) or re.search(
+        r"\b(?:future|upcoming|due|expir\w+|planned|scheduled|next|expected)\b", told
+    ):
         return False
     if _DONE.search(words):
         return True

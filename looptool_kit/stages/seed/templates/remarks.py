@@ -1,7 +1,7 @@
 """What people write in free text, by what the field and the tool are about. Data only.
 
-A head is `what @ where`: `what` is the whole name of a parameter, `where` is looked for in what is said of
-the tool. The first head that fits counts.
+A head is `what @ where`; indented lines continue it. `what` is the whole name of a parameter, `where` is
+looked for in what is said of the tool. The first head that fits counts.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from looptool_kit.world.core import Type, pool, quoted
 from looptool_kit.world.pools import words as listed
 
 _KINDS = """
-(?:title|name|headline|subject|incident|issue) @ (?!.*(?:harbour|fire|police|accident|traffic|workplace|safety|injur))(?:.*)(?:incident|outage|downtime):
+(?:title|name|headline|subject|incident|issue) @ (?!.*(?:harbour|fire|police|accident|traffic|workplace
+  |safety|injur))(?:.*)(?:incident|outage|downtime):
   checkout errors|slow search results|login fails|missing e-mails|payment timeouts|high latency|
   broken image uploads|failed backups|expired certificate|full disk|stuck queue|wrong prices|
   empty start page|lost sessions|delayed notifications|DNS problems
-(?:summary|resolution|description|root cause|outcome|notes?) @ (?!.*(?:harbour|fire|police|accident|traffic|workplace|safety|injur))(?:.*)(?:incident|outage|downtime):
+(?:summary|resolution|description|root cause|outcome|notes?) @ (?!.*(?:harbour|fire|police|accident|traffic
+  |workplace|safety|injur))(?:.*)(?:incident|outage|downtime):
   rolled back the last release|restarted the workers|added more disk space|renewed the certificate|
   fixed the configuration|cleared the queue|the provider had an outage|raised the connection limit|
   a deadlock in the database|switched to the backup line|a wrong feature flag|blocked a bot
@@ -26,7 +28,8 @@ _KINDS = """
   app crashes on start|no e-mails arrive|slow Wi-Fi|broken link on the start page|
   password reset does not work|missing attachment|video has no sound|wrong currency shown|
   screen flickers|calendar does not sync|search finds nothing
-(?:title|summary|subject|issue|problem|description|details|fault|complaint|request) @ repair|maintenance|landlord|tenant|plumb|building|facility|caretaker|work order:
+(?:title|summary|subject|issue|problem|description|details|fault|complaint|request) @ repair|maintenance
+  |landlord|tenant|plumb|building|facility|caretaker|work order:
   it has got worse since yesterday|same problem as last month|noticed it this morning|
   it was fine until Monday|the neighbours noticed it too|nobody has looked at it yet|
   started after the storm|second time this year|not urgent but annoying|please call before coming|
@@ -39,11 +42,13 @@ _KINDS = """
   the sign was hidden|the ticket machine was broken|I had a valid permit|I was not the driver|
   the amount is wrong|it was paid already|the car was sold before|an emergency|
   the number plate is not mine|the date is wrong|the ticket fell off the dashboard|the car had broken down
-(?:statement|reason|grounds|objection|argument|explanation|why) @ dispute|chargeback|complaint|return|refund|claim:
+(?:statement|reason|grounds|objection|argument|explanation|why) @ dispute|chargeback|complaint|return
+  |refund|claim:
   it never arrived|charged twice|the wrong size|it is damaged|I did not order it|the amount is wrong|
   not as described|it came too late|the colour is wrong|a part is missing|cancelled in time|
   it stopped working
-(?:description|purpose|memo|note|title|reference|what|label|reason for payment) @ expense|transaction|payment|spend|transfer|budget|receipt|reimburse:
+(?:description|purpose|memo|note|title|reference|what|label|reason for payment) @ expense|transaction
+  |payment|spend|transfer|budget|receipt|reimburse:
   lunch with a client|train to Leipzig|printer paper|taxi to the airport|office plants|
   a birthday present|weekly groceries|new headphones|parking|coffee for the team|hotel in Graz|
   a phone case|books for the course|cinema tickets|a new kettle|stamps
@@ -51,11 +56,13 @@ _KINDS = """
   Summer Fair|Open Day|Book Swap|Charity Run|Jazz Night|Spring Market|Quiz Night|Poetry Evening|
   Family Day|Harvest Supper|Film Night|Board Game Evening|Choir Concert|Flea Market|Street Dinner|
   Science Day
-(?:title|name|heading|headline|document|page)(?: name| title)? @ document|page|wiki|note|report|article|post|thread|topic|paper|memo|card|file:
+(?:title|name|heading|headline|document|page)(?: name| title)? @ document|page|wiki|note|report|article
+  |post|thread|topic|paper|memo|card|file:
   Travel Policy|Onboarding Checklist|Price List|Meeting Rules|Packing List|House Rules|Safety Notes|
   Team Contacts|Reading List|Holiday Plan|Style Guide|Opening Hours|Cleaning Rota|Budget Overview|
   Parking Rules|Lessons Learned
-(?:title|name|topic|course|workshop|class|lesson|training)(?: name| title)? @ course|class|lesson|workshop|training|lecture|seminar|webinar:
+(?:title|name|topic|course|workshop|class|lesson|training)(?: name| title)? @ course|class|lesson|workshop
+  |training|lecture|seminar|webinar:
   Pottery for Beginners|First Aid|Watercolours|Spanish A1|Bread Baking|Creative Writing|
   Bicycle Repair|Photo Editing|Yoga Basics|Garden Design|Chess for Children|Public Speaking|
   Sewing|Home Brewing|Salsa|Spreadsheets
@@ -73,7 +80,8 @@ _KINDS = """
   read ten pages|drink more water|walk every day|learn ten words|no sugar|stretch in the morning|
   save for a bike|run a half marathon|write a diary|practise the guitar|go to bed earlier|
   cook at home|call the family|less screen time|meditate|swim twice a week
-(?:description|comment|notes?|details|remarks?|observations?|findings?|summary) @ inspect|condition|check ?up|survey of|audit of|monitor:
+(?:description|comment|notes?|details|remarks?|observations?|findings?|summary) @ inspect|condition
+  |check ?up|survey of|audit of|monitor:
   in good condition|slight rust on the frame|needs a new seal|no signs of damage|paint is flaking|
   a small leak at the valve|bearings are worn|cleaned and oiled|a hairline crack|
   looks healthy|some dry leaves|bolts were loose|filter changed|belt replaced
@@ -124,12 +132,13 @@ def _kinds() -> tuple[tuple[re.Pattern[str], re.Pattern[str], Type], ...]:
     out = []
     for entry in re.split(r"\n(?! )", _KINDS):
         head, _, values = entry.partition(":\n")
+        head = re.sub(r"\n +", "", head)
         what, _, where = head.partition(" @ ")
         text = re.sub(r"\n? {2}", "", values)
         out.append(
             (
                 re.compile(what),
-                re.compile(rf"\b(?:{where})"),
+                re.compile(rf"\b(?:{where})" if where else ""),
                 pool("remark", "what somebody writes", listed(text), say=quoted, question="", words=()),
             )
         )
@@ -137,5 +146,5 @@ def _kinds() -> tuple[tuple[re.Pattern[str], re.Pattern[str], Type], ...]:
 
 
 def remark_of(words: str, context: str) -> Type | None:
-    """What people write into a field of this name; None where nobody knows."""
+    """What people write into a field of this name, None if unknown."""
     return next((k for what, where, k in _kinds() if what.fullmatch(words) and where.search(context)), None)

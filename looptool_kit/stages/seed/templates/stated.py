@@ -100,6 +100,8 @@ def limits_of_text(description: str) -> dict[str, Any]:
     ):
         dot = "" if match[1].startswith(".") else r"\."
         return {"pattern": f"^[a-z]{{4,8}}{dot}{re.escape(match[1])}$"}
+    if match := re.fullmatch(r"(?:exactly )?(\d+) (?:characters|letters and digits)\.?", text.strip()):
+        return {"pattern": f"^[A-Z0-9]{{{match[1]}}}$"}
     out: dict[str, Any] = {}
     if match := re.search(
         r"(?:up to|at most|max(?:imum)?(?: length)?(?: is| of|:)?|no more than) (\d+) char", text

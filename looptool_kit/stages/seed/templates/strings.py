@@ -21,6 +21,7 @@ from looptool_kit.stages.seed.templates.examples import (
     told_choices,
     told_examples,
 )
+from looptool_kit.stages.seed.templates.folders import in_a_folder
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.stages.seed.templates.past import is_over
 from looptool_kit.stages.seed.templates.remarks import remark_of
@@ -81,7 +82,9 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     kind = _string(name, schema, description, owner, context)
     if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
         kind = kinds.ROOM_NUMBER
-    if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(f"{context} {description}"):
+    if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(
+        f"{context} {description}"
+    ):
         kind = _between(kind, "08:00-18:30")
     if kind is BIRTH_DATE and _YOUNG.search(context):
         return kinds.YOUNG
@@ -91,14 +94,21 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
 
 
+_FOR_A_PERSON = re.compile(
+    r"\b(?:appointments?|sign up|reservations?|waiting list|visitors?|patients?|check(?:s|ing)? in)\b"
+)
+"""Tools whose `name` is that of whoever comes."""
 _NETWORK = re.compile(
     r"\b(?:server|ping|dns|ssh|domain|port|network|database|deploy\w*|machine|https?|ip|tcp|socket|hostname|remote|fqdn)\b"
 )
-_YOUNG = re.compile(r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?)\b")
+_YOUNG = re.compile(
+    r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?)\b"
+)
 """Tools whose birth dates are those of children."""
 _EVENING = re.compile(
-    r"\b(?:restaurants?|dinner|tables?|shows?|concerts?|part(?:y|ies)|flights?|trains?|sailings?|ferr(?:y|ies)|cinema|films?"
-    r"|movies?|alarms?|lights?|lamps?|sleep|bed ?time|matches|games?|events?|medication|dose|recordings?|night|evening)\b",
+    r"\b(?:restaurants?|dinner|tables?|shows?|concerts?|part(?:y|ies)|flights?|trains?|sailings?|ferr(?:y|ies)"
+    r"|cinema|films?|movies?|alarms?|lights?|lamps?|sleep|bed ?time|matches|games?|events?|medication"
+    r"|dose|recordings?|night|evening)\b",
     re.IGNORECASE,
 )
 """Tools whose hours are not those of an office."""
@@ -120,7 +130,7 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         words = re.split(r" (?:to|for|of|from|with|about) (?!birth)", words)[0]
     if words == "name" and owner in ("pet", "dog", "cat", "puppy", "kitten", "animal", "horse"):
         words = f"{owner} name"
-    if words == "name" and owner in _PEOPLE:
+    if words == "name" and (owner in _PEOPLE or _FOR_A_PERSON.search(context)):
         return wt.PERSON
     by_format = FORMATS.get(str(schema.get("format") or ""))
     if by_format is not None:
@@ -165,7 +175,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
     git = re.search(r"\b(?:git|repos?|repositor(?:y|ies)|commits?|pull requests?|merge|rebase)\b", context)
     if words == "owner" and (git or re.search(r"\b(?:issue|branch|fork)s?\b", context)):
         return lex.USER_NAME
-    if (path := kinds.in_a_folder(words, told, context)) is not None:
+    if (path := in_a_folder(words, told, context)) is not None:
         return path
     if is_id(words) and not examples:
         return _identifier(words, owner)
@@ -232,14 +242,20 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
         return UNKNOWN
     if kind is wt.MESSAGE and (_OFFICIAL.search(context) or not _TO_A_PERSON.search(context)):
         return UNKNOWN  # no "the kids are at the pool" in a payment reminder
-    if kind is wt.TITLE and words == "title" and re.search(r"\b(?:tasks?|to-?dos?|chores?|reminders?)\b", context):
+    if (
+        kind is wt.TITLE
+        and words == "title"
+        and re.search(r"\b(?:tasks?|to-?dos?|chores?|reminders?)\b", context)
+    ):
         return wt.TASK
     if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
         return replace(subject, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
     if kind is lex.NOTE and words in ("description", "summary", "details"):
         return _subject_of(context) or UNKNOWN
     if kind in (lex.QUERY, lex.KEYWORD) and not _GOODS_SEARCHED.search(context):
-        people = re.search(r"\bname\b", about.split(context)[0]) or _PEOPLE & set(map(stem, re.findall(r"[a-z]+", context)))
+        people = re.search(r"\bname\b", about.split(context)[0]) or _PEOPLE & set(
+            map(stem, re.findall(r"[a-z]+", context))
+        )
         if people and not _TEXTS_SEARCHED.search(context):
             return replace(wt.PERSON, question=kind.question, words=kind.words)
         return kinds.SUBJECT_QUERY if _TEXTS_SEARCHED.search(context) else UNKNOWN
@@ -251,8 +267,9 @@ _OFFICIAL = re.compile(
     r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
 )
 _TO_A_PERSON = re.compile(
-    r"\b(?:sms|texts?|chat|whatsapp|direct message|dm|slack|teams|e-?mails?|mail|friends?|contacts?|colleagues?|person"
-    r"|users?|members?|post|tweet|reply|replies|comment|translat\w+|channel|someone|greet\w*|card|guests?|recipient)\b"
+    r"\b(?:sms|texts?|chat|whatsapp|direct message|dm|slack|teams|e-?mails?|mail|friends?|contacts?"
+    r"|colleagues?|person|users?|members?|post|tweet|reply|replies|comment|translat\w+"
+    r"|channel|someone|greet\w*|card|guests?|recipient)\b"
 )
 _TEXTS_SEARCHED = re.compile(
     r"\b(?:documents?|files?|notes?|e-?mails?|messages?|pages?|wiki|articles?|posts?|knowledge|contracts?|archive|web"

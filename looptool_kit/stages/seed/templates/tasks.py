@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
 from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
@@ -17,6 +16,7 @@ from pydantic import JsonValue
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.stages.seed.templates.fits import ambiguous_without
 from looptool_kit.stages.seed.templates.headlines import READING, headline, subject_of
+from looptool_kit.stages.seed.templates.pairs import near, of_the_person, ordered
 from looptool_kit.stages.seed.templates.saying import say
 from looptool_kit.stages.seed.templates.values import atoms, draw
 from looptool_kit.stages.seed.templates.wording import Able, names_a_thing
@@ -24,7 +24,6 @@ from looptool_kit.text.words import alike
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
-from looptool_kit.world.core import held_out
 from looptool_kit.world.grammar import Said, Scene
 from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.spec import Param, domain_of, slots, specs
@@ -141,7 +140,7 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any], about: str) -> Any
     """
     for _ in range(30):
         value = draw(p.type, scene.rng, scene.today, scene.held)
-        value = _near(p, value, arguments, scene, about)
+        value = near(p, of_the_person(p, value, arguments, scene), arguments, scene, about)
         if value is None:
             continue
         same = any(
@@ -155,73 +154,9 @@ def _value(p: Param, scene: Scene, arguments: dict[str, Any], about: str) -> Any
             or (value == p.default and "enum" not in p.type.schema and p.type.name != "boolean")
         ):
             continue
-        if all(_ordered(name, v, p.name, value) for name, v in arguments.items()):
+        if all(ordered(name, v, p.name, value) for name, v in arguments.items()):
             return value
     raise Impossible
-
-
-_EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net|earliest|low)",
-    re.IGNORECASE,
-)
-_LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross|latest|high)",
-    re.IGNORECASE,
-)
-
-
-_COMING, _GOING = re.compile("arriv", re.IGNORECASE), re.compile("depart", re.IGNORECASE)
-
-
-def _order(a: str, b: str) -> int:
-    """1 where parameter `a` comes before `b`, -1 where it comes after it, 0 where they are no pair.
-
-    `a` stands first in the schema.
-    """
-    if _COMING.search(f"{a} {b}") and _GOING.search(f"{a} {b}"):
-        return 1  # of a room the arrival, of a train the departure: that which stands first
-    if _EARLIER.search(a) and _LATER.search(b):
-        return 1
-    return -1 if _LATER.search(a) and _EARLIER.search(b) else 0
-
-
-def _ordered(a: str, x: Any, b: str, y: Any) -> bool:
-    numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
-    if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
-        return True
-    order = _order(a, b)
-    return not order or bool(x < y if order > 0 else y < x)
-
-
-_LASTING = re.compile(r"valid|effective|contract|lease|warranty|membership|licen[cs]|opens?|clos|season|polic|tenan|subscri|employ"
-    r"|exhibition|campaign|project",
-    re.IGNORECASE,
-)
-"""Pairs of days that are months apart."""
-
-
-def _near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene, about: str) -> Any:
-    """Move a moment to come near to the other end of its range: the same day, or some days from it.
-
-    Periods that are over stay as long as they are. None where the moved one is of another split.
-    """
-    today = scene.today.isoformat()
-    for name, other in arguments.items():
-        pair = all(isinstance(v, str) and re.match(r"\d{4}-\d\d-\d\d", v) for v in (value, other))
-        order = _order(name, p.name)
-        if not pair or not order or value < today or other < today:
-            continue
-        timed = len(value) > len("2026-01-01")
-        apart = (20, 300) if _LASTING.search(f"{about} {name} {p.name}") else (0, 0) if timed else (1, 10)
-        days = timedelta(days=scene.rng.randint(*apart))
-        day = date.fromisoformat(other[:10]) + order * days
-        moved = day.isoformat() + value[10:]
-        return moved if not p.type.splits or held_out(moved) == scene.held else None
-    return value
-
-
-def _moment(value: str) -> bool:
-    return re.match(r"\d{4}-\d\d-\d\d|\d\d:\d\d", value) is not None
 
 
 def _call(target: Able, args: dict[str, Any]) -> ToolCall:

@@ -16,6 +16,9 @@ _KINDS = """
 (?:crop|vegetable|plant|seed|produce)s?(?: name| type)?:
   tomatoes|carrots|potatoes|lettuce|spinach|onions|beans|peas|pumpkins|leeks|cabbage|radishes|
   beetroot|courgettes|cucumbers|garlic|kale|celery
+(?:\w+ )?sports?(?: name)?:
+  tennis|football|basketball|volleyball|badminton|hockey|rugby|cricket|golf|handball|squash|
+  swimming
 fruits?:
   apples|pears|plums|cherries|strawberries|raspberries|grapes|apricots|peaches|figs|oranges|
   lemons|melons|kiwis|bananas|mangoes

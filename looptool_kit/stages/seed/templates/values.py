@@ -93,8 +93,8 @@ def atoms(t: Type, value: Any) -> list[bool]:
 def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     """The type of a parameter.
 
-    `owner` names what the tool acts on ("order"), `context` is what is said of the tool; for numbers, its other
-    lines tell of the other parameters. Raises `Unusable`.
+    `owner` names what the tool acts on ("order"), `context` is what is said of the tool; for numbers, its
+    other lines tell of the other parameters. Raises `Unusable`.
     """
     schema = _alternative(schema)
     description = str(schema.get("description") or "")
@@ -253,7 +253,12 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         try:
             part = type_of(full.get(key, key), inner, words_of(name), context)
             part = without_number(key, part, properties)
-            if OF_ANIMALS & set(properties) and words_of(key) in ("name", "born", "birth date", "date of birth"):
+            if OF_ANIMALS & set(properties) and words_of(key) in (
+                "name",
+                "born",
+                "birth date",
+                "date of birth",
+            ):
                 part = (remark_of("pet name", "") or part) if key == "name" else PAST
             if part is UNKNOWN:
                 raise Unusable("nothing tells what a person says for it")
@@ -276,7 +281,10 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         (
             k
             for k in parts
-            if k in needed and re.search(r"(^|_)(name|title|item|product|dish|description|service|article|sku|\w+_id|id)$", k)
+            if k in needed
+            and re.search(
+                r"(^|_)(name|title|item|product|dish|description|service|article|sku|\w+_id|id)$", k
+            )
         ),
         None,
     )

@@ -23,21 +23,16 @@ from looptool_kit.stages.seed.templates.beside import (
     only_number,
     smaller_unit,
     two_ends,
+    with_limits_of,
 )
 from looptool_kit.stages.seed.templates.choices import said, switch
 from looptool_kit.stages.seed.templates.clauses import wordings
-from looptool_kit.stages.seed.templates.headlines import (
-    from_name,
-    headline,
-    owner_of,
-    subject_of,
-)
+from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
 from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, without_hints
 from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import label_of, plural
 from looptool_kit.stages.seed.templates.remarks import remark_of
-from looptool_kit.stages.seed.templates.stated import limits_of_number
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import OF_ANIMALS, Group, Many, type_of, without_number
@@ -112,7 +107,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
         try:
-            schema = _with_limits_of(tool, name, schema)
+            schema = with_limits_of(tool, name, schema)
             kind = without_number(
                 name, type_of(name, schema, owner_of(tool, _described(schema)), context), tool.properties
             )
@@ -139,14 +134,6 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         verbs,
         fixed,
     )
-
-
-def _with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
-    """The schema of a tool's only number, with limits that the tool's description states: "(1 to 14)"."""
-    is_number = isinstance(schema, dict) and schema.get("type") in ("integer", "number")
-    if not is_number or not only_number(tool) or limits_of_number(_described(schema)):
-        return schema
-    return limits_of_number(tool.description) | schema
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
@@ -332,6 +319,8 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue
         if p.type.name == "number" and not before and plural(noun) and not p.optional:
             return f"{text[: match.start()]}{{{p.name}}} {noun}{text[match.end() :]}"  # "load 42 bags"
+        if noun == "year" and p.type.name == "number" and before in ("of", "for", "in"):
+            return f"{text[: match.start()]}{{{p.name}}}{text[match.end() :]}"
         if p.type.name == "number" and (before or noun != "amount"):
             continue
         if (
