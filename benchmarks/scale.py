@@ -2,7 +2,7 @@
 
     python benchmarks/scale.py [--sizes 1000 10000 100000 1000000] [--stages compose report ...] [--again]
 
-The samples are ten thousand of the world's, and copies of them with other words, so that all differ. Probes,
+The samples are copies of ten thousand of the world's, each with other words, so that all differ. Probes,
 verdicts and children are made up: a third of the samples failed, each of those has a verdict with eight
 pieces of evidence, every twentieth sample has a child; a probe has thirty tokens. Everything that reads them
 is the real command. `match`, `rules` and `dedup` read D1 from its file and go over it as the stages do.
@@ -14,13 +14,14 @@ stages again. Tables and figures lie in runs/scale; the table stands in docs/sca
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import random
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice, product
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,11 @@ from _pages import wrapped
 from bench_scale import probe_rows
 
 from looptool_kit import formats, world
+from looptool_kit.core.columns import GROUP_ROWS
+from looptool_kit.core.parts import write_groups
 from looptool_kit.core.records import Evidence, Expansion, Expansions, Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.tables import Stored, atomic, write_json, write_text
+from looptool_kit.core.tables import Stored, atomic, write_json
 from looptool_kit.core.toolcalls import Answer, match
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -40,38 +43,42 @@ KEPT = ROOT / "runs" / "scale"
 PAGE = ROOT / "docs" / "scale.md"
 MARKS = "<!-- measured: begin -->", "<!-- measured: end -->"
 WORLD = 10_000
-"""Samples of the world; what is more are copies with other words."""
+"""Samples of the world that all others are copies of."""
 SYLLABLES = [a + b for a in "bdfgklmnprstvz" for b in "aeiou"]
 STAGES = ("import", "match", "rules", "dedup", "compose", "report", "export", "audit")
 
 
 # -------------------------------------------------------------------- data
 
-
-def rows(count: int) -> Iterator[Sample]:
-    """`count` different samples.
-
-    The world's own, and then copies of them in which the user adds sixteen words that are made up.
-    """
-    file = KEPT / "world.parquet"
-    if not file.exists():
-        world.generate(WORLD, seed=1).write(file)
-    own = Samples.read(file)
-    words = ["".join(syllables) for syllables in product(SYLLABLES, repeat=3)]
-    for at in range(count):
-        sample, rng = own[at % len(own)], random.Random(at)
-        yield sample if at < len(own) else _longer(sample, " ".join(rng.choices(words, k=16)))
+TABLES: dict[str, str] = {
+    "samples": "id", "probes": "sample_id", "verdicts": "sample_id", "expansions": "seed_id"
+}  # fmt: skip
+"""The tables of a run, and the column of each that names a sample."""
+MARK = "P.S. WORDS"
+"""Stands in the rows that are copied, where a copy has words of its own."""
 
 
-def _longer(sample: Sample, words: str) -> Sample:
+def originals() -> Path:
+    """Samples of the world, and what a run holds of them, in a folder: the rows that are copied."""
+    folder = KEPT / "originals"
+    if not (folder / "expansions.parquet").exists():
+        samples = Samples(_marked(sample) for sample in world.generate(WORLD, seed=1))
+        probes = Probes(probe_rows(samples))
+        tables = samples, probes, Verdicts(verdict_rows(probes)), Expansions(child_rows(samples))
+        for name, table in zip(TABLES, tables, strict=True):
+            table.write(folder / f"{name}.parquet")
+    return folder
+
+
+def _marked(sample: Sample) -> Sample:
     first = next(i for i, m in enumerate(sample.messages) if m.role == "user")
     said = sample.messages[first]
-    said = said.model_copy(update={"content": f"{said.content} P.S. {words}"})
+    said = said.model_copy(update={"content": f"{said.content} {MARK}"})
     messages = (*sample.messages[:first], said, *sample.messages[first + 1 :])
     return sample.model_copy(update={"messages": messages})
 
 
-def verdict_rows(probes: Iterator[Probe]) -> Iterator[Verdict]:
+def verdict_rows(probes: Iterable[Probe]) -> Iterator[Verdict]:
     """Verdicts on the failed, with as much evidence as the evidence judge weighs."""
     names = ("PRED_WRONG", "PRED_WRONG", "BOTH_WRONG", "PRED_WRONG", "BOTH_CORRECT", "LABEL_WRONG")
     weighed = tuple(
@@ -90,7 +97,7 @@ def verdict_rows(probes: Iterator[Probe]) -> Iterator[Verdict]:
         )
 
 
-def child_rows(samples: Iterator[Sample]) -> Iterator[Expansion]:
+def child_rows(samples: Iterable[Sample]) -> Iterator[Expansion]:
     """A child of every twentieth sample, half of them accepted."""
     for at, sample in enumerate(islice(samples, 0, None, 20)):
         *before, last = sample.messages
@@ -101,34 +108,80 @@ def child_rows(samples: Iterator[Sample]) -> Iterator[Expansion]:
         )
 
 
+Words = tuple[dict[str, str], dict[str, str]]
+"""By id of an original: what a copy of it says more, and the copy's id."""
+
+
+def words(count: int) -> list[Words]:
+    """What tells the copies in a run of `count` samples from their originals, ten thousand at a time."""
+    spoken = ["".join(syllables) for syllables in product(SYLLABLES, repeat=3)]
+    hashed = {s.id: s.canonical for s in Samples.read(originals() / "samples.parquet")}
+    out, rng = list[Words](), random.Random(1)
+    for start in range(0, count, len(hashed)):
+        said = {id: f"P.S. {' '.join(rng.choices(spoken, k=16))}" for id in islice(hashed, count - start)}
+        texts = ((id, hashed[id].replace(MARK, more).encode()) for id, more in said.items())
+        out.append((said, {id: hashlib.sha256(text).hexdigest()[:16] for id, text in texts}))
+    return out
+
+
+def copies(name: str, told: list[Words]) -> Iterator[Any]:
+    """A table of a run, as Arrow tables.
+
+    A copy is made of the text of its row: to make the row would take longer than what is measured. It has
+    the id that the row has.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    table, key = pq.read_table(originals() / f"{name}.parquet"), TABLES[name]
+    changed = [column for column in ("messages", "sample") if column in table.column_names]
+    of_all = table[key].to_pylist()
+    texts = {column: table[column].to_pylist() for column in changed}
+    for said, ids in told:
+        places = [place for place, id in enumerate(of_all) if id in ids]
+        made = table.take(places) if len(places) < len(table) else table
+        of = [of_all[place] for place in places]
+        new = {key: [ids[id] for id in of]}
+        for column, rows in texts.items():
+            lines = zip(of, (rows[place] for place in places), strict=True)
+            new[column] = [text.replace(MARK, said[id]).replace(id, ids[id]) for id, text in lines]
+        for column, values in new.items():
+            made = made.set_column(made.column_names.index(column), column, pa.array(values, pa.string()))
+        for first in range(0, len(made), GROUP_ROWS):
+            yield made.slice(first, GROUP_ROWS)
+
+
 def prepare(count: int) -> None:
-    """Make the run folder and the file to import, row by row."""
-    folder = KEPT / str(count)
-    if (folder / "ready").exists():
-        return
+    """Make the run folder; what is there already stays."""
     from looptool_kit.run.folder import Run
 
-    path = folder / "run"
     settings = {
         "seeds__first": count - count // 10, "seeds__fresh": (count // 10,), "compose__hppl": count // 5,
         "iterations": 1,
     }  # fmt: skip
-    with Run.create(path, preset="cpu", **settings) as run:
-        first = run.folder(1)
-        Samples.write_rows(first / "samples.parquet", rows(count))
-        stored = Stored(Samples, first / "samples.parquet")
-        Samples.write_rows(run.folder(0) / "pool.parquet", iter(stored))
-        Probes.write_rows(first / "probes.parquet", probe_rows(stored))
-        probes = Stored(Probes, first / "probes.parquet")
-        Verdicts.write_rows(first / "verdicts.parquet", verdict_rows(iter(probes)))
-        Expansions.write_rows(first / "expansions.parquet", child_rows(iter(stored)))
+    with Run.create(KEPT / str(count) / "run", preset="cpu", **settings) as run:
+        told = words(count)
+        for name in TABLES:
+            if not (file := run.folder(1) / f"{name}.parquet").exists():
+                write_groups(file, copies(name, told))
+        if not (pool := run.folder(0) / "pool.parquet").exists():
+            write_groups(pool, copies("samples", told))
         run.finish("probes", 1, "benchmark", 0.0, threshold=1.5)
         run.finish("verdicts", 1, "benchmark", 0.0)
         run.finish("expansions", 1, "benchmark", 0.0)
-        with atomic(folder / "data.jsonl") as unfinished, open(unfinished, "w", encoding="utf-8") as lines:
-            for at, sample in enumerate(stored):
-                lines.write(json.dumps(formats.to_row(sample, "openai", at), ensure_ascii=False) + "\n")
-    write_text(folder / "ready", "")
+
+
+def prepare_file(count: int) -> None:
+    """Write the samples in the form of others, to be imported and audited."""
+    stored = Stored(Samples, KEPT / str(count) / "run" / "iterations" / "01" / "samples.parquet")
+    file = KEPT / str(count) / "data.jsonl"
+    with atomic(file) as unfinished, open(unfinished, "w", encoding="utf-8") as lines:
+        for at, sample in enumerate(stored):
+            lines.write(json.dumps(formats.to_row(sample, "openai", at), ensure_ascii=False) + "\n")
+
+
+READY: dict[str, Callable[[int], None]] = {"prepare": prepare, "prepare_file": prepare_file}
+"""What makes the data, before anything is measured on them."""
 
 
 # ------------------------------------------------------------------- stages
@@ -181,8 +234,8 @@ def one(stage: str, count: int) -> None:
         old.unlink()
     if stage == "compose":  # what is there already is not composed again
         (folder / "run" / "iterations" / "01" / "composition.json").unlink(missing_ok=True)
-    if stage == "prepare":
-        cpu, wall, peak, value = measure(lambda: prepare(count))
+    if stage in READY:
+        cpu, wall, peak, value = measure(lambda: READY[stage](count))
     else:
         cpu, wall, peak, value = measure(work_of(stage, folder))
     print(f"{stage} of {count:,}: {cpu:.1f} CPU s, {wall:.1f} s, {peak:,.0f} MiB: {value}", flush=True)
@@ -229,13 +282,14 @@ def main() -> None:
         return
     failed = []
     for count in args.sizes:
-        for stage in ("prepare", *args.stages):
-            if (KEPT / str(count) / f"{stage}.json").exists() and not (args.again and stage != "prepare"):
+        file = ("prepare_file",) if {"import", "audit"} & set(args.stages) else ()
+        for stage in ("prepare", *file, *args.stages):
+            if (KEPT / str(count) / f"{stage}.json").exists() and not (args.again and stage not in READY):
                 continue
             # A process of its own: the peak of one says nothing about another.
             done = subprocess.run([sys.executable, __file__, "--one", stage, str(count)], cwd=ROOT)
             failed += [f"{stage} of {count}"] * bool(done.returncode)
-            if done.returncode and stage == "prepare":
+            if done.returncode and stage in READY:
                 break
     said = table(args.sizes, args.stages)
     print(said)

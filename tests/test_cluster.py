@@ -16,9 +16,11 @@ from mock_llm import MockLLM
 from paid_calls import at, echo, question
 
 from looptool_kit import cluster
+from looptool_kit.checks import near
+from looptool_kit.checks.dedup import repeats
 from looptool_kit.config.sections import ClusterSettings
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.store import count_of
 from looptool_kit.loop import Loop
@@ -89,7 +91,7 @@ def test_what_a_worker_raises_is_raised_here_and_what_it_may_not_write_is_done_h
 
 
 def test_a_killed_worker_repeats_its_batches_and_one_that_kills_each_ends_the_stage(
-    ray_of_two: ClusterSettings, tmp_path: Path
+    ray_of_two: ClusterSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     samples = Samples(generate(8, seed=1))
     marks = tmp_path / "marks"
@@ -111,8 +113,30 @@ def test_a_killed_worker_repeats_its_batches_and_one_that_kills_each_ends_the_st
         assert run.batches("probes", 1, "key", BATCHES, Samples, work) == samples
         counts = Counter(marks.read_text().split())
         assert counts["3"] == 2 and len(counts) == 8 and counts.total() <= 8 + IN_FLIGHT
+        monkeypatch.setattr(cluster, "RETRIES", 1)  # each start of a worker takes seconds
         with pytest.raises(RunError, match="was lost .*start the same command again"):
             run.batches("others", 1, "key", BATCHES[:2], Samples, deadly)
+
+
+def test_near_duplicates_by_bands_on_workers_are_those_of_one_process(
+    ray_of_two: ClusterSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [row for row in generate(60, seed=3) for _ in range(2)]
+    rows = [_reworded(row, at) for at, row in enumerate(rows)]
+    plain = repeats(rows)
+    assert 10 < len(plain) < 100
+    used, through = list[int](), cluster.each
+    monkeypatch.setattr(near, "BATCH_ROWS", 40)
+    monkeypatch.setattr(cluster, "each", lambda items, work: used.append(len(items)) or through(items, work))
+    with cluster.of(ray_of_two):
+        assert repeats(rows) == plain
+    assert used[:2] == [3, near.BANDS] and len(used) == 3, "sketches, bands and pairs are made by workers"
+
+
+def _reworded(row: Sample, at: int) -> Sample:
+    *before, last = row.messages
+    words = last.content + " please" * (at % 3) + f" {at}" * (at % 5 == 0)
+    return row.model_copy(update={"messages": (*before, last.model_copy(update={"content": words}))})
 
 
 def test_calls_of_workers_are_paid_once_and_stand_in_the_store(
@@ -154,32 +178,35 @@ with cluster.of(ClusterSettings(address="local", workers=2)):
 """
 
 
-@pytest.mark.parametrize("whom", ["driver", "head"])
-def test_after_a_kill_of_driver_or_head_the_same_command_resumes(whom: str, tmp_path: Path) -> None:
+def test_after_a_kill_of_driver_and_of_head_the_same_command_resumes(tmp_path: Path) -> None:
     import psutil
 
     Run.create(tmp_path / "run", "cpu-quick").close()
     marks, parts = tmp_path / "marks", tmp_path / "run" / "iterations" / "01" / "probes.parts"
     command = [sys.executable, "-c", DRIVER, str(tmp_path / "run"), str(marks)]
-    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    while first.poll() is None and len(list(parts.glob("*.parquet"))) < 2:
-        time.sleep(0.05)
-    assert first.poll() is None
-    if whom == "driver":
-        first.kill()
-    else:
-        for process in psutil.Process(first.pid).children():
-            if process.name() in ("raylet", "gcs_server"):
-                process.kill()
-    _, said = first.communicate(timeout=120)
-    assert first.returncode != 0, said
-    kept = {p: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
-    assert len(kept) >= 2
+    kept: dict[Path, int] = {}
+    for whom in ("driver", "head"):
+        first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        while first.poll() is None and len(list(parts.glob("*.parquet"))) < len(kept) + 2:
+            time.sleep(0.05)
+        assert first.poll() is None, whom
+        if whom == "driver":
+            first.kill()
+        else:
+            for process in psutil.Process(first.pid).children():
+                if process.name() in ("raylet", "gcs_server"):
+                    process.kill()
+        _, said = first.communicate(timeout=120)
+        assert first.returncode != 0, said
+        now = {p: p.stat().st_mtime_ns for p in parts.glob("*.parquet")}
+        assert {p: now[p] for p in kept} == kept, "nothing that is kept is made again"
+        assert len(now) >= len(kept) + 2
+        kept = now
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     assert {p: p.stat().st_mtime_ns for p in kept} == kept, "nothing that is kept is made again"
     counts = Counter(marks.read_text().split())
-    assert len(counts) == 8 and counts.total() <= 8 + IN_FLIGHT
+    assert len(counts) == len(BATCHES) and counts.total() <= len(BATCHES) + 2 * IN_FLIGHT
 
 
 def test_without_the_setting_nothing_of_ray_is_loaded_and_a_wrong_address_has_a_remedy() -> None:

@@ -9,11 +9,13 @@ deduplicates proposals by MinHash as well.)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from rensa import RMinHash, RMinHashLSH
 
+from looptool_kit import cluster
+from looptool_kit.checks import near
 from looptool_kit.core.samples import Label, Sample, Samples
 from looptool_kit.core.tables import no_collection
 from looptool_kit.core.toolcalls import match
@@ -22,9 +24,6 @@ NEAR_THRESHOLD = 0.6
 """Jaccard similarity of near-duplicates with one answer: one or two words of a usual request differ."""
 REPEAT_THRESHOLD = 0.9
 """The same whatever the answers are. Higher: a request with another value rightly has another answer."""
-# 40 bands of 5: of pairs at Jaccard 0.6 96% become candidates, at 0.7 99.9%, at 0.2 1.3%. Few candidates keep
-# the cost near linear.
-_PERMUTATIONS, _BANDS, _SEED = 200, 40, 1
 
 
 class _Letters(dict[int, str]):
@@ -65,8 +64,12 @@ def jaccard(a: frozenset[str], b: frozenset[str]) -> float:
 
 def said(sample: Sample) -> frozenset[str]:
     """The shingles of what user and tools say: what is compared."""
+    return shingles(_text(sample))
+
+
+def _text(sample: Sample) -> str:
     # All turns count: "The first one, please" says nothing without those before it.
-    return shingles("\n".join([m.content for m in sample.messages if m.role in ("user", "tool")]))
+    return "\n".join([m.content for m in sample.messages if m.role in ("user", "tool")])
 
 
 def _same_answer(a: Label, b: Label) -> bool:
@@ -112,22 +115,13 @@ class Deduplicator:
         for other in self._same.get(words, ()):
             if _same_answer(sample.label, other.label):
                 return other.id
-        best, most = None, 0.0
-        for at in sorted(self._near.query(minhash)):
-            other = self._rows[at]
-            similarity = jaccard(words, other.words)
-            if (
-                similarity >= NEAR_THRESHOLD
-                and similarity > most
-                and (similarity >= REPEAT_THRESHOLD or _same_answer(sample.label, other.label))
-            ):
-                best, most = other.id, similarity
-        return best
+        others = (self._rows[at] for at in sorted(self._near.query(minhash)))
+        return _most_alike(sample.label, ((o.id, o.label, jaccard(words, o.words)) for o in others))
 
     def _look(self, sample: Sample) -> tuple[Sample, frozenset[str], RMinHash]:
         # One asks, then adds: the second time it is there.
         if self._last is None or self._last[0] is not sample:
-            words, minhash = said(sample), RMinHash(num_perm=_PERMUTATIONS, seed=_SEED)
+            words, minhash = said(sample), RMinHash(num_perm=near.PERMUTATIONS, seed=near.SEED)
             minhash.update(list(words))
             self._last = sample, words, minhash
         return self._last
@@ -156,22 +150,54 @@ def repeats(samples: Iterable[Sample]) -> dict[int, str]:
     Returns:
         Place of a sample, from 0 -> id of the one it repeats.
     """
-    seen, found = Deduplicator(), dict[int, str]()
+    labels, found, known = list[int](), dict[int, str](), dict[int, tuple[str, Label]]()
+
+    def texts() -> Iterator[str]:
+        for sample in samples:
+            labels.append(hash(sample.label.model_dump_json()))
+            yield _text(sample)
+
     with no_collection():
-        # Most rows share no band with any other: they neither repeat one nor are repeated, and nothing more
-        # is asked of them or kept.
-        sketches = RMinHash.digest_matrix_from_token_sets((said(s) for s in samples), _PERMUTATIONS, _SEED)
-        alike = _index().query_duplicate_flags_matrix_one_shot(sketches)
-        del sketches
-        for at, (sample, near) in enumerate(zip(samples, alike, strict=True)):
-            if not near:
+        index = near.index_of(shingles, texts())
+        # Of rows with the same words and label the first alone is compared with: what repeats another of them
+        # repeats it, or what it repeats.
+        left_out = index.repeated(labels)
+        pairs = near.all_pairs(index, left_out, NEAR_THRESHOLD) if cluster.running() else None
+        for at, (sample, shared) in enumerate(zip(samples, index.shared, strict=True)):
+            if not shared:  # most rows: they neither repeat one nor are repeated
                 continue
-            if (duplicate := seen.duplicate_of(sample)) is not None:
-                found[at] = duplicate
+            places, similar = index.near(at, left_out) if pairs is None else pairs.get(at, near.NONE)
+            others = [
+                (*known[place], alike)
+                for place, alike in zip(places.tolist(), similar.tolist(), strict=True)
+                if alike >= NEAR_THRESHOLD and place in known
+            ]
+            said_before = (
+                id for id, label, alike in others if alike == 1 and _same_answer(sample.label, label)
+            )
+            if (duplicate := next(said_before, None) or _most_alike(sample.label, others)) is not None:
+                found[at], left_out[at] = duplicate, True
             else:
-                seen.add(sample)
+                known[at] = sample.id, sample.label
     return found
 
 
+def _most_alike(label: Label, others: Iterable[tuple[str, Label, float]]) -> str | None:
+    """The id of the sample that one with this label repeats most; None where it repeats none.
+
+    Args:
+        others: Id, label and similarity.
+    """
+    best, most = None, 0.0
+    for id, other, alike in others:
+        if (
+            alike >= NEAR_THRESHOLD
+            and alike > most
+            and (alike >= REPEAT_THRESHOLD or _same_answer(label, other))
+        ):
+            best, most = id, alike
+    return best
+
+
 def _index() -> RMinHashLSH:
-    return RMinHashLSH(threshold=NEAR_THRESHOLD, num_perm=_PERMUTATIONS, num_bands=_BANDS)
+    return RMinHashLSH(threshold=NEAR_THRESHOLD, num_perm=near.PERMUTATIONS, num_bands=near.BANDS)

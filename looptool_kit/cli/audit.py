@@ -74,6 +74,10 @@ def audit(
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 where a finding is at least as grave.")
     ] = "never",
+    cluster: Annotated[
+        str | None,
+        typer.Option(help="Ray that looks for near-duplicates: local, auto, HOST:PORT or ray://HOST:PORT."),
+    ] = None,
     help_kinds: HelpKinds = False,
 ) -> None:
     """Find labels that are wrong, contradict each other or repeat.
@@ -81,8 +85,10 @@ def audit(
     Each finding has its reason, place and remedy. Nothing is changed. How grave a kind is was measured
     with planted errors and on clean data (--help-kinds).
     """
+    from looptool_kit import cluster as workers
     from looptool_kit.audit.findings import SEVERITIES
     from looptool_kit.audit.show import summary, table
+    from looptool_kit.config import Settings, with_overrides
     from looptool_kit.core import remote
 
     _check_options(repair, apply, decided)
@@ -91,7 +97,8 @@ def audit(
             if url := remote.url_of(path):
                 raise ValueError(f"an audit writes files of this machine: give another name than {url}")
             refuse_existing(path)
-    with remote.readable(target) as here, remote.readable(against or Path()) as test:
+    where = with_overrides(Settings(), cluster__address=cluster or "").cluster
+    with remote.readable(target) as here, remote.readable(against or Path()) as test, workers.of(where):
         found = _look(here, form, kinds, test if against else None)
     if found.findings:
         show(table(found))

@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import from_json
+
+from looptool_kit.core.parts import batches
 
 _SCALARS = (str, int, float, bool)
 GROUP_ROWS = 1024
@@ -110,41 +111,36 @@ def _constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
+Keep = Mapping[str, Collection[Any]]
+"""Which rows are read: those where any of these columns holds one of its values, as it is in the file."""
+
+
 def parquet_rows(
     path: Path,
     row_type: type[BaseModel],
     rows: range | None,
     without: Collection[str],
-    keep_row: Callable[[dict[str, Any]], bool] | None,
+    keep: Keep | None,
 ) -> RowSource:
-    """The rows of a Parquet file, as `Table.read` and `Stored` choose them.
+    """The rows of a Parquet table, as `Table.read` and `Stored` choose them.
 
     Raises:
-        ValueError: The file cannot be read.
+        ValueError: It cannot be read.
     """
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
     nested = {
         name: _nested(field.annotation)
         for name, field in row_type.model_fields.items()
         if arrow_type(field.annotation) is None
     }
-    keep = set(row_type.model_fields) - set(without)
-    texts: dict[str, dict[str, str]] = {k: {} for k in keep}
+    columns = set(row_type.model_fields) - set(without)
+    texts: dict[str, dict[str, str]] = {k: {} for k in columns}
     with parquet_explained(path):
-        file = pq.ParquetFile(path)
-        columns = [c for c in file.schema_arrow.names if c not in without]
-        groups, first = _groups(file.metadata, rows)
-        for batch in file.iter_batches(batch_size=GROUP_ROWS, row_groups=groups, columns=columns):
-            here = range(first, first + len(batch))
-            wanted = here if rows is None else range(max(here.start, rows.start), min(here.stop, rows.stop))
-            first = here.stop
-            for number, record in enumerate(
-                batch.slice(wanted.start - here.start, len(wanted)).to_pylist() if wanted else (),
-                wanted.start + 1,
-            ):
-                if keep_row is not None and not keep_row(record):
-                    continue
+        for first, batch in batches(path, [*columns, *(keep or ())], rows, GROUP_ROWS):
+            places = range(len(batch)) if keep is None else _kept(batch, keep)
+            taken = batch if keep is None else batch.take(pa.array(places, pa.int64()))
+            for place, record in zip(places, taken.to_pylist(), strict=True):
 
                 def load(record: dict[str, Any] = record) -> dict[str, Any]:
                     return {
@@ -156,22 +152,16 @@ def parquet_rows(
                             else v
                         )
                         for k, v in record.items()
-                        if k in keep
+                        if k in columns
                     }
 
-                yield number, partial(json.dumps, record, default=str), load
+                yield first + place + 1, partial(json.dumps, record, default=str), load
 
 
-def _groups(metadata: Any, rows: range | None) -> tuple[list[int], int]:
-    """The row groups that hold any of the rows, and the number of the first row in them."""
-    sizes = [metadata.row_group(g).num_rows for g in range(metadata.num_row_groups)]
-    starts = list(accumulate(sizes, initial=0))
-    groups = [
-        g
-        for g, size in enumerate(sizes)
-        if rows is None or (rows and starts[g] < rows.stop and rows.start < starts[g] + size)
-    ]
-    return groups, starts[groups[0]] if groups else 0
+def _kept(batch: Any, keep: Keep) -> list[int]:
+    """The places of the rows that are kept: the others are never made into Python's values."""
+    held = [[value in wanted for value in batch.column(name).to_pylist()] for name, wanted in keep.items()]
+    return [place for place, row in enumerate(zip(*held, strict=True)) if any(row)]
 
 
 @contextmanager

@@ -131,9 +131,16 @@ class Sample(Frozen):
     @cached_property
     def id(self) -> str:
         """Sixteen hex digits of SHA-256 over (tools, messages, label)."""
+        return hashlib.sha256(self.canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+    @property
+    def canonical(self) -> str:
+        """What the id is the hash of.
+
+        It is tools, messages and label as JSON text with sorted keys.
+        """
         rest = _canonical([[m.model_dump() for m in self.messages], self.label.model_dump()])
-        text = f"[[{','.join(t.canonical for t in self.tools)}],{rest[1:]}"
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+        return f"[[{','.join(t.canonical for t in self.tools)}],{rest[1:]}"
 
     @property
     def request(self) -> str:

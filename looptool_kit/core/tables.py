@@ -17,7 +17,7 @@ import typing
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Self, TypeVar, overload
 
@@ -25,6 +25,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from looptool_kit.core.columns import (
     GROUP_ROWS,
+    Keep,
     arrow_type,
     jsonl_rows,
     parquet_explained,
@@ -33,6 +34,7 @@ from looptool_kit.core.columns import (
     share_field_sets,
 )
 from looptool_kit.core.errors import RunError
+from looptool_kit.core.parts import batches, write_groups
 from looptool_kit.core.terminal import visible
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -111,17 +113,14 @@ class Table(Sequence[Row], Generic[Row]):
                 for row in source:
                     out.write(json.dumps(row.model_dump(mode="json"), ensure_ascii=False) + "\n")
             return path
-        import pyarrow.parquet as pq
-
-        first = cls._arrow_table(list(islice(source, GROUP_ROWS)))
-        with atomic(path) as tmp, pq.ParquetWriter(tmp, first.schema, compression="zstd") as out_file:
-            out_file.write_table(first)
-            while group := list(islice(source, GROUP_ROWS)):
-                out_file.write_table(cls._arrow_table(group))
+        groups = iter(lambda: list(islice(source, GROUP_ROWS)), [])
+        first = next(groups, [])
+        write_groups(path, (cls.arrow_table(group) for group in chain([first], groups)))
         return path
 
     @classmethod
-    def _arrow_table(cls, rows: Sequence[Row]) -> Any:
+    def arrow_table(cls, rows: Sequence[Row]) -> Any:
+        """Return rows as they are in a Parquet file."""
         import pyarrow as pa
 
         columns: dict[str, Any] = {}
@@ -169,7 +168,7 @@ class Table(Sequence[Row], Generic[Row]):
         fault: Callable[[Row], str] | None = None,
         rows: range | None = None,
         without: Collection[str] = (),
-        keep: Callable[[dict[str, Any]], bool] | None = None,
+        keep: Keep | None = None,
     ) -> Iterator[Row]:
         if not path.exists():
             raise FileNotFoundError(f"{path} does not exist")
@@ -203,13 +202,13 @@ class Stored(Generic[Row]):
         kind: type[Table[Row]],
         path: Path,
         without: Collection[str] = (),
-        keep: Callable[[dict[str, Any]], bool] | None = None,
+        keep: Keep | None = None,
     ) -> None:
         """Name the file and what is read of it.
 
         Args:
             without: Columns that are left at their defaults.
-            keep: Says of a row, as it is in the file, whether it is read.
+            keep: Only rows where one of these columns holds one of its values, as it is in the file.
         """
         self.kind, self.path, self.without, self.keep = kind, path, without, keep
 
@@ -227,11 +226,8 @@ def column(path: Path, name: str) -> list[Any]:
 
     A table of samples has their ids in the column `id`. Raises `ValueError` where it cannot be read.
     """
-    import pyarrow.parquet as pq
-
     with parquet_explained(path):
-        values: list[Any] = pq.ParquetFile(path).read(columns=[name]).column(name).to_pylist()
-        return values
+        return [v for _, batch in batches(path, [name], None, GROUP_ROWS) for v in batch[name].to_pylist()]
 
 
 @contextmanager

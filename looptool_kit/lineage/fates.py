@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
-from typing import Any, Literal
+from typing import Literal
 
 from looptool_kit.core.records import (
     EVIDENCE,
@@ -199,11 +199,8 @@ def _verdicts(run: Run, j: int, states: Mapping[str, State]) -> Verdicts:
     """Those on probes that failed, a person's decisions included."""
     if not (run.folder(j) / "verdicts.parquet").exists():
         return Verdicts()
-
-    def of_failed(row: dict[str, Any]) -> bool:
-        return states.get(row["sample_id"]) == "failed"
-
-    table = run.stored(Verdicts, "verdicts", j, without=EVIDENCE, keep=of_failed)
+    failed = {id for id, state in states.items() if state == "failed"}
+    table = run.stored(Verdicts, "verdicts", j, without=EVIDENCE, keep={"sample_id": failed})
     return with_decisions(Verdicts(table), run.decisions("verdict", j))
 
 
@@ -216,8 +213,8 @@ def _relabelled(run: Run, j: int, verdicts: Verdicts) -> dict[str, str]:
     ids = {v.sample_id for v in wrong}
     if not ids:
         return {}
-    samples = run.stored(Samples, "samples", j, keep=lambda row: row["id"] in ids)
-    probes = run.stored(Probes, "probes", j, without=TOKENS, keep=lambda row: row["sample_id"] in ids)
+    samples = run.stored(Samples, "samples", j, keep={"id": ids})
+    probes = run.stored(Probes, "probes", j, without=TOKENS, keep={"sample_id": ids})
     seeds = error_seeds(Samples(samples), Probes(probes), wrong)
     return {seed.probe.sample_id: seed.sample.id for seed in seeds}
 

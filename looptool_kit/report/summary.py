@@ -387,6 +387,6 @@ def _ids(run: Run, name: str, j: int) -> set[str]:
 def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
     """The samples of D_j with these ids, and their probes."""
     folder = run.folder(j)
-    samples = Stored(Samples, folder / "samples.parquet", keep=lambda row: row["id"] in ids)
-    probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep=lambda row: row["sample_id"] in ids)
+    samples = Stored(Samples, folder / "samples.parquet", keep={"id": ids})
+    probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep={"sample_id": ids})
     return Samples(samples if ids else ()), Probes(probes if ids and probes.path.exists() else ())

@@ -245,6 +245,10 @@ def sweep(path: Path) -> None:
         for name in names:
             if re.fullmatch(LEFTOVER, name) or _of_a_finished_stage(here / name):
                 (here / name).unlink(missing_ok=True)
+        for name in [name for name in folders if re.fullmatch(LEFTOVER, name)]:
+            folders.remove(name)
+            if not (here / name).is_symlink():
+                shutil.rmtree(here / name, ignore_errors=True)
         for parts in (here / name for name in folders if name.endswith(".parts")):
             manifest = read_manifest(parts.with_suffix(".json"))
             kept = "superseded" in parts.relative_to(path).parts or parts.is_symlink()

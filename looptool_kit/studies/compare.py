@@ -22,6 +22,7 @@ from typing import Any
 
 from looptool_kit import trust
 from looptool_kit.config import Settings, dump_settings, load_preset, with_overrides
+from looptool_kit.core import parts
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import write_text
@@ -275,11 +276,11 @@ def _copy_first_iteration(full: Run, target: Path, loops: bool) -> None:
     """Copy the policy D1 and what there is about it; D2 is not there yet and must not count as composed."""
     source, place = full.folder(1), target / full.folder(1).relative_to(full.path)
     shutil.copytree(source / "policy", place / "policy", ignore=shutil.ignore_patterns("checkpoint-*"))
-    shutil.copy(source / "samples.parquet", place / "samples.parquet")
+    parts.copy(source / "samples.parquet", place / "samples.parquet")
     for name in (*COPIED, *(COPIED_BY_LOOPS if loops else ())):
         for file in (source / f"{name}.parquet", source / f"{name}.json"):
             if file.exists():
-                shutil.copy(file, place / file.name)
+                parts.copy(file, place / file.name)
 
 
 def _stranger(plan: Comparison, run: Run, full: Run, arm: str) -> str:

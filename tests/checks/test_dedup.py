@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import pickle
 import random
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from looptool_kit import world
-from looptool_kit.checks import dedup
+from looptool_kit import cluster, world
+from looptool_kit.checks import dedup, near
 from looptool_kit.checks.dedup import Deduplicator, deduplicate, jaccard, normalised, repeats, shingles
+from looptool_kit.config.sections import ClusterSettings
 from looptool_kit.core.samples import Label, Message, Sample, Samples, ToolCall
 from looptool_kit.core.tables import Stored
 
@@ -98,6 +102,52 @@ def test_a_whole_table_comes_out_as_row_by_row() -> None:
     assert len(dropped) >= len(originals) // 7
     assert deduplicate(rows) == (Samples(kept), dropped)
     assert deduplicate([]) == (Samples(), {}) and deduplicate(rows[:1]) == (Samples(rows[:1]), {})
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_whole_table_comes_out_as_row_by_row_where_many_are_alike(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chains of rows, each like the next: which of them stay depends on those that stayed before."""
+    monkeypatch.setattr(near, "BATCH_ROWS", 7)
+    rng, text = random.Random(seed), LONG.split()
+    rows = []
+    for _ in range(120):
+        if rng.random() < 0.2:
+            text = [rng.choice("abcdefgh") + str(rng.randrange(30)) for _ in range(rng.choice([1, 2, 3, 18]))]
+        elif rng.random() < 0.7:
+            text = [*text]
+            text[rng.randrange(len(text))] = f"w{rng.randrange(9)}"
+        rows.append(sample(" ".join(text), place=f"Place {rng.randrange(3)}"))
+    rng.shuffle(rows)
+    seen, dropped = Deduplicator(), dict[int, str]()
+    for at, row in enumerate(rows):
+        if (duplicate := seen.duplicate_of(row)) is None:
+            seen.add(row)
+        else:
+            dropped[at] = duplicate
+    assert 20 < len(dropped) < 115 and repeats(rows) == dropped
+
+
+def test_workers_of_a_cluster_find_the_same_whatever_order_they_end_in(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rng = random.Random(5)
+    originals = list(world.generate(40, seed=9))
+    rows = [s.model_copy(update={"messages": (*s.messages[:-1], _louder(s.messages[-1]))}) for s in originals]
+    rows = [*originals, *rows, *originals[::3]]
+    plain, sent = repeats(rows), list[int]()
+
+    def each(items: list[Any], work: Callable[[Any], Any]) -> Iterator[tuple[Any, Any]]:
+        sent.append(len(items))
+        for item in rng.sample(items, len(items)):
+            yield item, pickle.loads(pickle.dumps(work))(pickle.loads(pickle.dumps(item)))
+
+    monkeypatch.setattr(cluster, "each", each)
+    monkeypatch.setattr(near, "BATCH_ROWS", 16)
+    with cluster.of(ClusterSettings(address="local")):
+        assert repeats(rows) == plain and len(plain) >= 40
+    assert sent[:2] == [6, near.BANDS] and len(sent) == 3, "sketches, bands and pairs"
 
 
 def _louder(message: Message) -> Message:

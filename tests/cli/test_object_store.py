@@ -57,6 +57,20 @@ def test_import_reads_an_object_and_writes_two(store: Store, rows: Samples, tmp_
     assert rejected["file"] == "s3://data/in/their.jsonl" and rejected["row"] == 31
 
 
+def test_a_table_of_many_rows_goes_to_the_store_as_its_parts_and_comes_back(
+    store: Store, rows: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("looptool_kit.core.tables.GROUP_ROWS", 5)
+    monkeypatch.setattr("looptool_kit.core.parts.MAX_FILE_ROWS", 10)
+    store.buckets["data"]["in/their.jsonl"] = lines(rows)
+    looptool("import", "s3://data/in/their.jsonl", "s3://data/out/ours.parquet")
+    names = [f"out/ours.parquet/part-0000{n}-of-00003.parquet" for n in range(3)]
+    assert sorted(store.buckets["data"])[1:] == names
+    looptool("import", "s3://data/out/ours.parquet", str(tmp_path / "back.parquet"))
+    back = Samples.read(tmp_path / "back.parquet")
+    assert [s.messages for s in back] == [s.messages for s in rows] and (tmp_path / "back.parquet").is_dir()
+
+
 def test_a_folder_of_objects_is_one_dataset(store: Store, rows: Samples, tmp_path: Path) -> None:
     store.buckets["data"] |= {
         "set/data/train-0.jsonl": lines(rows[:20]),

@@ -203,10 +203,7 @@ def _needed(run: Run, j: int, probes: Probes | Stored[Probe], verdicts: Verdicts
     wanted = {v.sample_id for v in verdicts}
     if run.settings.frontier.seeds:
         wanted |= {m.sample_id for m in run.table(Frontier, "frontier", j) if m.inconsistent}
-
-    def needed(row: dict[str, Any]) -> bool:
-        return row["state"] == "borderline" or row["sample_id"] in wanted
-
+    needed = {"state": {"borderline"}, "sample_id": wanted}
     return Probes(run.stored(Probes, "probes", j, without=TOKENS, keep=needed))
 
 
@@ -225,7 +222,7 @@ def _compose(
     # Those that are failed or wrong greedily are judged; the others are right, and of these few can join.
     inconsistent = {p.sample_id for p in probes if p.correct} if settings.frontier.seeds else set[str]()
     wanted = judged | inconsistent | {p.sample_id for p in high}
-    samples = Samples(run.stored(Samples, "samples", j, keep=lambda row: row["id"] in wanted))
+    samples = Samples(run.stored(Samples, "samples", j, keep={"id": wanted}))
     by_id = samples.by_id()
     rows: dict[str, Sample] = {}
     members: list[Member] = []
