@@ -72,10 +72,10 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool, 
         step = max(1, round(step))
     if step:
         digits = max(0, -Decimal(str(step)).normalize().as_tuple().exponent)  # type: ignore[operator]
-        first = -(-a // step)
-        many = max(0, int((b - first * step) / step + 1e-6))
+        start = -(-a // step)
+        many = max(0, int((b - start * step) / step + 1e-6))
         return _spoken(
-            lambda r: _plain((first + r.randint(0, many)) * step, digits), many, words, description, whole
+            lambda r: _plain((start + r.randint(0, many)) * step, digits), many, words, description, whole
         )
 
     def money(r: Random) -> float | int:
@@ -150,7 +150,7 @@ def _usual(
     if whole and (counts or things or (plural(noun) and not _NO_COUNT.search(noun))):
         return _FEW
     default = schema.get("default")
-    return _around([default]) if is_number(default) and abs(default) > 1 else None
+    return _around([float(default)]) if isinstance(default, int | float) and abs(default) > 1 else None
 
 
 def _told_numbers(description: str) -> list[float]:

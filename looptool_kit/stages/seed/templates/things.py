@@ -12,7 +12,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world.core import Type, pool
 from looptool_kit.world.pools import words as listed
 
-_KINDS = """
+_KINDS = r"""
 (?:crop|vegetable|plant|seed|produce)s?(?: name| type)?:
   tomatoes|carrots|potatoes|lettuce|spinach|onions|beans|peas|pumpkins|leeks|cabbage|radishes|
   beetroot|courgettes|cucumbers|garlic|kale|celery
