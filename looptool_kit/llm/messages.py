@@ -56,10 +56,11 @@ class Totals(NamedTuple):
 
 
 def totals(replies: Sequence[Reply], endpoint: Endpoint) -> Totals:
-    """Sum up replies.
+    """Sum up replies; one that equal requests share counts once.
 
     Money = (tokens_in * price_in + tokens_out * price_out) / 1e6.
     """
+    replies = list({id(r): r for r in replies}.values())  # `complete` gives equal requests the same one
     read, written = sum(r.tokens_in for r in replies), sum(r.tokens_out for r in replies)
     answered, cached = sum(r.text is not None for r in replies), sum(r.cached for r in replies)
     money = (read * endpoint.price_in + written * endpoint.price_out) / 1e6

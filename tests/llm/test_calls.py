@@ -129,6 +129,10 @@ def test_totals_count_tokens_and_money_of_stored_answers_too(server: MockLLM, st
     complete(requests[:1], endpoint, store)
     total = totals(complete(requests, endpoint, store), endpoint)
     assert total == (2, 0, 1, 4, 6, pytest.approx((4 * 2 + 6 * 10) / 1e6))
+    twice = complete([*requests, *requests], endpoint, store)
+    assert len(twice) == 4 and totals(twice, endpoint) == total._replace(cached=2), (
+        "equal requests are one call"
+    )
 
 
 def test_text_that_is_no_unicode_arrives_as_something_that_can_be_written(store: Path) -> None:
