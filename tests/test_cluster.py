@@ -28,7 +28,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.world import generate
 
 pytest.importorskip("ray.data", reason="Ray is not installed: pip install 'looptool-kit[ray]'")
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 LOCAL = ClusterSettings(address="local", workers=2)
 BATCHES = [[n] for n in range(8)]
 IN_FLIGHT = 4

@@ -88,7 +88,7 @@ MOMENTS = (
 )
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
     undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
@@ -262,7 +262,7 @@ def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path
     assert taken.sample.id not in {s.id for s in lt.compose(run, iteration=1)}
 
 
-@pytest.mark.timeout(1500)
+@pytest.mark.timeout(2400)
 def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
     """What `make loop QUICK=1` runs, for real: the policy calls tools no worse than before."""
     folder = tmp_path / "quick"

@@ -216,7 +216,7 @@ TINY = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in FAST])
 def test_trains_top_to_bottom_and_again_from_where_it_was(
     name: str, tiny_checkpoint: Path, tmp_path: Path
@@ -259,7 +259,7 @@ policy = policy_of(run, 0)
 """
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(
     tiny_checkpoint: Path, tmp_path: Path
 ) -> None:

@@ -49,7 +49,7 @@ def main() -> None:
                 )
                 cell.scroll_into_view_if_needed()
                 view = cell.locator(".lt-view").first
-                view.wait_for(timeout=60_000)
+                view.wait_for(timeout=180_000)
                 page.wait_for_timeout(2500)
                 view.screenshot(path=OUT / f"{name}{'_dark' if theme == 'Dark' else ''}.png")
     shutil.rmtree(root)

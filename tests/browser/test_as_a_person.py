@@ -227,7 +227,7 @@ def test_no_column_head_is_cut_off(odd: tuple[str, Path], page: Any) -> None:
     for name in VIEWS:
         cell = page.locator(".jp-CodeCell").filter(has_text=call_of(name)).last
         cell.scroll_into_view_if_needed()
-        cell.locator(".lt-view").first.wait_for(timeout=60_000)
+        cell.locator(".lt-view").first.wait_for(timeout=180_000)
         page.wait_for_timeout(800)
         heads = "(view) => [...view.querySelectorAll('.lt-head button')]"
         wide = f"{heads}.filter((b) => b.scrollWidth > b.clientWidth + 1).map((b) => b.textContent)"
@@ -252,7 +252,7 @@ def test_axe_finds_no_serious_fault(odd: tuple[str, Path], page: Any, theme: str
         for name in VIEWS:
             cell = page.locator(".jp-CodeCell").filter(has_text=call_of(name)).last
             cell.scroll_into_view_if_needed()
-            cell.locator(".lt-view").first.wait_for(timeout=60_000)
+            cell.locator(".lt-view").first.wait_for(timeout=180_000)
             page.wait_for_timeout(800)
             found = cell.locator(".lt-view").first.evaluate(CHECKED)
             faults.setdefault(name, set()).update(found)

@@ -37,7 +37,7 @@ def test_columns_are_shown_hidden_and_made_wider(lab: tuple[str, Path], page: An
     view = page.get_by_role("region", name="two policies side by side")
     grid = view.get_by_role("grid", name="samples")
     hidden, head = (grid.locator("[role=columnheader]", has_text=name) for name in ("answer", "kind"))
-    grid.get_by_role("row").nth(1).wait_for(timeout=60_000)
+    grid.get_by_role("row").nth(1).wait_for(timeout=180_000)
     assert not hidden.is_visible()
     view.locator("summary", has_text="columns").click()
     box = view.get_by_role("checkbox", name="show the column answer")
@@ -72,7 +72,7 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     changes = view.get_by_role("group", name="changes")
     fixed, broken = (changes.locator(f"button[data-change={name}]") for name in ("fixed", "broken"))
     first, second = (chosen.get_by_role("region", name=f"answer of {name}") for name in ("D1", "D3"))
-    first.get_by_text("✗ wrong").wait_for(timeout=60_000)
+    first.get_by_text("✗ wrong").wait_for(timeout=180_000)
     assert fixed.get_attribute("aria-pressed") == "true" and second.get_by_text("✓ right").count() == 1
     counted = view.locator(".lt-find [role=status]")
     n = len(Run.open(RECORDED, read_only=True).table(Samples, "held_out", 0))
@@ -133,6 +133,6 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
         assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
 
     save_and_reload(page)
-    counted.get_by_text(f"{n_broken} of {n} rows").wait_for(timeout=60_000)
+    counted.get_by_text(f"{n_broken} of {n} rows").wait_for(timeout=180_000)
     assert broken.get_attribute("aria-pressed") == "true" and last_of.input_value() == "D2"
     assert page.faults == [] and page.outside == []

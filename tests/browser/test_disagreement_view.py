@@ -70,7 +70,7 @@ DisagreementView(Run.open("run", read_only=True))
 """
 
 
-def until(page: Any, check: Callable[[], Any], seconds: float = 60) -> None:
+def until(page: Any, check: Callable[[], Any], seconds: float = 180) -> None:
     """Wait for something, letting the page live on."""
     end = time.monotonic() + seconds
     while not check():

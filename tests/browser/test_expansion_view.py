@@ -78,7 +78,7 @@ class Cards:
         self.page.wait_for_timeout(150)
         assert self.page.evaluate(top) == before and button.bounding_box() == box
         self.page.mouse.up()
-        self.page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']", timeout=5000)
+        self.page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']", timeout=60_000)
 
     def tap(self, at: int, name: str) -> None:
         """Press a button quickly."""
@@ -162,7 +162,7 @@ def test_every_button_decides_on_its_own_card(lab: tuple[str, Path], page: Any) 
 
 def state(page: Any, at: int, words: str) -> None:
     """Wait until a child's state says this."""
-    page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=60_000)
+    page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=180_000)
 
 
 def decide_by_key(page: Any, decided: Callable[[], list[Any]]) -> None:
@@ -203,7 +203,7 @@ def edit_across_a_reload(page: Any) -> None:
     page.wait_for_timeout(500)  # a draft is kept when the typing rests
     save_and_reload(page)
     card = "[data-novelty='ready'] .lt-child[data-at='2'][aria-current='true']"
-    page.wait_for_selector(f"{card} textarea", timeout=60_000)
+    page.wait_for_selector(f"{card} textarea", timeout=180_000)
     state(page, 1, "accepted by ")
     editor.get_by_role("tab", name="JSON").click()
     assert request.input_value().startswith("Dear me! ") and label.input_value() == good

@@ -51,5 +51,5 @@ def test_frame(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_selector("[data-pressed='3']")
     assert page.locator(".jp-Cell").count() == cells
     save_and_reload(page)
-    page.wait_for_selector("[data-pressed='3']", timeout=60_000)
+    page.wait_for_selector("[data-pressed='3']", timeout=180_000)
     assert page.faults == [] and page.outside == []

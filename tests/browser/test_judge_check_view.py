@@ -39,7 +39,7 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     view = page.get_by_role("region", name="judge report card")
     report, grid = view.get_by_role("table", name="report card"), view.get_by_role("grid", name="trials")
     chosen = view.get_by_role("region", name="selected trial")
-    chosen.get_by_text("planted:").wait_for(timeout=60_000)
+    chosen.get_by_text("planted:").wait_for(timeout=180_000)
     row = report.get_by_role("row").filter(has_text="wrong value")
     trials = int(row.get_by_role("cell").first.inner_text())
     total = int(report.get_by_role("row").last.get_by_role("cell").first.inner_text())
@@ -80,10 +80,10 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     assert empty.get_by_role("grid").count() == empty.get_by_role("table").count() == 0
 
     save_and_reload(page)
-    counted.get_by_text(f"{trials} of {total} rows").wait_for(timeout=60_000)
+    counted.get_by_text(f"{trials} of {total} rows").wait_for(timeout=180_000)
     page.evaluate(
         "() => { const nb = window.jupyterapp.shell.currentWidget.content; nb.activeCellIndex = 1 }"
     )
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
-    page.get_by_text(f"read back: {trials} {{'wrong_value'}}").wait_for(timeout=60_000)
+    page.get_by_text(f"read back: {trials} {{'wrong_value'}}").wait_for(timeout=180_000)
     assert page.faults == [] and page.outside == []

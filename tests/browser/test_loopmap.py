@@ -138,7 +138,7 @@ def test_loopmap(lab: tuple[str, Path], page: Any) -> None:
     refresh(page)
 
     save_and_reload(page)
-    page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=60_000)
+    page.wait_for_selector(".lt-cell[aria-pressed='true']", timeout=180_000)
     page.wait_for_selector(".lt-opened .lt-chart svg")
     page.evaluate(
         "() => window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' })"

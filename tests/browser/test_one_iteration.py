@@ -40,7 +40,7 @@ TINY = {
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_run_all(lab: tuple[str, Path], page: Any, tiny_checkpoint: Path) -> None:
     url, root = lab
     for name in ("notebooks", "sample_data"):

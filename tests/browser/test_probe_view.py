@@ -221,7 +221,7 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
 
     # A reload finds everything as it was left.
     save_and_reload(page)
-    used.grid.locator("[data-at='1'][aria-selected=true]").wait_for(timeout=60_000)
+    used.grid.locator("[data-at='1'][aria-selected=true]").wait_for(timeout=180_000)
     view.locator(f"article[aria-label='sample {ids[1]}']").wait_for()
     used.until(lambda: used.slider.get_attribute("aria-valuenow") == "1.02")
     assert used.grid.get_attribute("aria-rowcount") == str(kept["rows"] + 1)

@@ -45,7 +45,7 @@ def test_training(lab: tuple[str, Path], page: Any) -> None:
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells') }")
     page.wait_for_selector(".lt-charts svg", timeout=120_000)
     before = page.evaluate(_LENGTH)
-    page.wait_for_function(f"(before) => ({_LENGTH})() > before + 20", arg=before, timeout=60_000)
+    page.wait_for_function(f"(before) => ({_LENGTH})() > before + 20", arg=before, timeout=180_000)
     assert not page.locator(".jp-OutputArea pre", has_text="trained").count()  # the cell still runs
     page.wait_for_selector(".jp-OutputArea pre:has-text('trained')", timeout=120_000)
     page.wait_for_selector(".lt-status:has-text('GRPO: step 25')", timeout=30_000)

@@ -42,7 +42,7 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     view = page.get_by_role("region", name="try a policy")
     request, answer = view.get_by_role("textbox", name="request"), view.get_by_role("region", name="answer")
     talk, line = view.get_by_role("log", name="dialogue"), view.locator(".lt-status[role=status]")
-    request.wait_for(timeout=60_000)
+    request.wait_for(timeout=180_000)
 
     # By mouse: other tools, a request, no first and then yes, and a correction in two clicks.
     summary = view.locator("summary", has_text="tools on offer")
@@ -101,9 +101,9 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
 def check_after_reload(page: Any, view: Any) -> None:
     save_and_reload(page)
     talk = view.get_by_role("log", name="dialogue")
-    talk.get_by_text("A hostile answer, please.").wait_for(timeout=60_000)
+    talk.get_by_text("A hostile answer, please.").wait_for(timeout=180_000)
     assert view.get_by_role("combobox", name="policy").input_value() == "base"
     page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
-    page.get_by_text("read back: [('Humidifier off at 6:45am.', '06:45')]").wait_for(timeout=60_000)
+    page.get_by_text("read back: [('Humidifier off at 6:45am.', '06:45')]").wait_for(timeout=180_000)
     assert page.faults == [] and page.outside == []

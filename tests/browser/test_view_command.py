@@ -85,7 +85,7 @@ def test_the_views_are_served_without_jupyterlab(chromium: Any, tmp_path: Path) 
         page.locator(".lt-view svg").first.wait_for()
         for words in ("training", "expansions", "before and after", "the judge's check", "try it"):
             choose(page, words)
-            page.locator(".lt-view").first.wait_for(timeout=60_000)
+            page.locator(".lt-view").first.wait_for(timeout=180_000)
         choose(page, "disagreements")
         desk = page.locator(".lt-view").first
         desk.locator(".lt-card[data-row]:not([data-row=''])").wait_for()

@@ -10,8 +10,6 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.train.budget import spent
 from looptool_kit.studies.outcomes import Outcomes
@@ -44,7 +42,6 @@ def finish_times(folder: Path) -> dict[str, int]:
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in kept}
 
 
-@pytest.mark.timeout(600)
 def test_two_arms_end_to_end_and_a_kill_repeats_nothing(tiny_checkpoint: Path, tmp_path: Path) -> None:
     folder, arms = tmp_path / "runs", tmp_path / "arms.toml"
     arms.write_text(ARMS)
