@@ -113,6 +113,7 @@ def new_page(chromium: Any, **options: Any) -> Any:
     (`page.outside`).
     """
     page = chromium.new_context(viewport={"width": 1400, "height": 1000}, **options).new_page()
+    page.set_default_timeout(120_000)  # for a busy machine
     page.faults, page.outside = [], []
     page.on("pageerror", lambda error: page.faults.append(str(error)))
     page.on("console", lambda message: page.faults.append(message.text) if message.type == "error" else None)
