@@ -33,7 +33,7 @@ class Result:
     items: int = 0
     """Finished, each once."""
     retried: int = 0
-    """Calls that failed and were made again."""
+    """Calls that failed and were made again, in batches that came to their end."""
     lost: int = 0
     """Items, or steps, that an interruption made to be done again."""
     interruptions: int = 0
@@ -165,9 +165,10 @@ class _Worker:
                 while stage.waiting:
                     batch = stage.waiting.popleft()
                     yield from self._hand_over(batch)
-                    began, took = env.now, self._seconds(batch)
+                    began, (took, again) = env.now, self._seconds(batch)
                     yield env.timeout(took)
                     stage.result.busy += took
+                    stage.result.retried += again
                     stage.finish(batch)
                     batch = began = None
                 yield stage.again | stage.done
@@ -188,13 +189,13 @@ class _Worker:
                 yield self.stage.env.timeout(seconds)
                 self.stage.result.client += seconds
 
-    def _seconds(self, batch: int) -> float:
-        work, result = self.stage.work, self.stage.result
+    def _seconds(self, batch: int) -> tuple[float, int]:
+        """Of a batch, and the calls of it that are made again."""
+        work = self.stage.work
         # Failures until each of the batch's calls has succeeded.
         again = int(self.chance.negative_binomial(batch, 1 - work.retried)) if work.retried else 0
-        result.retried += again
         slow = math.exp(self.chance.normal(0, self.stage.cluster.straggling))
-        return work.seconds * (batch + again) * slow
+        return work.seconds * (batch + again) * slow, again
 
     def _interruptions(self) -> Generator[Any, Any, None]:
         env, stage = self.stage.env, self.stage

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("simpy", reason="the extra `plan` is not installed")
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from looptool_kit.capacity.engine import closed_form, simulate
@@ -51,6 +51,13 @@ def test_more_workers_are_never_slower_where_nobody_straggles(work: Work, few: i
 
 @settings(deadline=None, max_examples=60)
 @given(works(client=True), st.integers(1, 12), troubles, st.integers(0, 9))
+# Calls that were to be made again, in a batch that an interruption ended before.
+@example(
+    Work("probe", "pull", 119, 20.75, 1, 17.0, client=7.25),
+    1,
+    Cluster(straggling=0, interruptions=1.9375, replacement=0),
+    0,
+)
 def test_work_is_conserved(work: Work, workers: int, cluster: Cluster, seed: int) -> None:
     """Whatever is interrupted: each item is done once, and busy time is that of items, calls again and what
     was lost, never more than the workers had.

@@ -37,8 +37,9 @@ def command(folder: Path, arms: Path, checkpoint: Path) -> list[str]:
 
 
 def finish_times(folder: Path) -> dict[str, int]:
-    """When each manifest and adapter was written."""
-    kept = [*folder.rglob("*.json"), *folder.rglob("adapter_model.safetensors")]
+    """When each manifest and adapter was written; notes of tries stand only until then."""
+    manifests = [p for p in folder.rglob("*.json") if not p.name.endswith(".tries.json")]
+    kept = [*manifests, *folder.rglob("adapter_model.safetensors")]
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in kept}
 
 
