@@ -37,9 +37,10 @@ def command(folder: Path, arms: Path, checkpoint: Path) -> list[str]:
 
 
 def finish_times(folder: Path) -> dict[str, int]:
-    """When each manifest and adapter was written; notes of tries stand only until then."""
+    """When each manifest and adapter was written; notes of tries and checkpoints stand only until then."""
     manifests = [p for p in folder.rglob("*.json") if not p.name.endswith(".tries.json")]
-    kept = [*manifests, *folder.rglob("adapter_model.safetensors")]
+    found = [*manifests, *folder.rglob("adapter_model.safetensors")]
+    kept = [p for p in found if not any(part.startswith("checkpoint-") for part in p.parts)]
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in kept}
 
 
