@@ -5,33 +5,17 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from template_draws import drawn, tool
 from typer.testing import CliRunner
 
 import looptool_kit as lt
 from looptool_kit.cli import app
-from looptool_kit.core.samples import Samples, Tool
-from looptool_kit.stages.seed.templates import generate
+from looptool_kit.core.samples import Samples
 from looptool_kit.stages.seed.templates.stated import limits_of_number, limits_of_text
-
-
-def tool(name: str, description: str = "", needed: int | None = None, /, **properties: Any) -> Tool:
-    """A tool; of its parameters the first `needed` are required, by default all."""
-    schemas = {
-        n: v if isinstance(v, dict) else {"type": "string", "description": v} for n, v in properties.items()
-    }
-    schema = {"type": "object", "properties": schemas, "required": list(schemas)[:needed]}
-    return Tool(name=name, description=description, parameters=schema)
-
-
-def drawn(tools: Sequence[Tool], n: int = 40, seed: int = 0, **more: Any) -> Samples:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        return generate(tools, n, seed=seed, **more)
 
 
 @pytest.mark.parametrize(
