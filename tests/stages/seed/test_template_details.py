@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from typing import Any
 
 import pytest
+from template_draws import tool
 
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
@@ -16,11 +16,6 @@ from looptool_kit.stages.seed.templates.past import is_over
 from looptool_kit.stages.seed.templates.values import type_of
 
 TEXT, WHOLE, DAY = {"type": "string"}, {"type": "integer"}, {"type": "string", "format": "date"}
-
-
-def tool(name: str, text: str, needed: int = 99, /, **properties: Any) -> Tool:
-    schema = {"type": "object", "properties": properties, "required": list(properties)[:needed]}
-    return Tool(name=name, description=text, parameters=schema)
 
 
 def drawn(*tools: Tool, n: int = 24) -> list[Sample]:

@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from template_draws import tool
 
 from looptool_kit.core.samples import Sample, Tool
 from looptool_kit.stages.seed.templates import generate, usable
@@ -20,11 +21,6 @@ from looptool_kit.stages.seed.templates.values import draw, type_of
 
 TEXT, WHOLE, NUMBER, FLAG = ({"type": t} for t in ("string", "integer", "number", "boolean"))
 DAY, MOMENT = TEXT | {"format": "date"}, TEXT | {"format": "date-time"}
-
-
-def tool(name: str, text: str, needed: int = 99, /, **properties: Any) -> Tool:
-    schema = {"type": "object", "properties": properties, "required": list(properties)[:needed]}
-    return Tool(name=name, description=text, parameters=schema)
 
 
 def drawn(*tools: Tool, n: int = 30, kinds: tuple[str, ...] = ("single",)) -> list[Sample]:
