@@ -11,6 +11,7 @@ says so.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
@@ -93,8 +94,15 @@ def pages() -> dict[str, list[str]]:
     """Page -> its files without suffix, as `script` joins them."""
     out = {}
     for path in sorted((ROOT / "widgets").glob("*.py")):
-        for names in re.findall(r"\b_esm = script\(([^)]*)\)", path.read_text(encoding="utf-8")):
-            out[path.stem] = ["common", *re.findall(r'"(\w+)"', names)]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Assign(targets=[ast.Name(id="_esm")], value=ast.Call() as call):
+                    names = [n for n in ast.walk(call) if isinstance(n, ast.Constant)]
+                    names.sort(key=lambda n: (n.lineno, n.col_offset))
+                    out[path.stem] = ["common", *(str(n.value) for n in names)]
+    used = {name for names in out.values() for name in names}
+    if idle := {path.stem for path in PAGES.glob("*.js")} - used:
+        raise SystemExit(f"widgets/js: no page has {', '.join(sorted(idle))}")
     return out
 
 
