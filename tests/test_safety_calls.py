@@ -26,14 +26,14 @@ import looptool_kit as lt
 from looptool_kit import world
 from looptool_kit.checks.label import check_labels
 from looptool_kit.cli import main
-from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint, EndpointError
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probe, Verdict
 from looptool_kit.core.samples import Samples, Tool
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import Answer, tool_schemas
 from looptool_kit.lineage.error_seeds import ErrorSeed
-from looptool_kit.llm.calls import MAX_ANSWER_BYTES, EndpointError
+from looptool_kit.llm.calls import MAX_ANSWER_BYTES
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import totals
 from looptool_kit.llm.store import spent

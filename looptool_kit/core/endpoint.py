@@ -5,6 +5,7 @@ It stands apart from `llm/`, so that reading settings loads no network code.
 
 from __future__ import annotations
 
+import os
 import re
 from typing import ClassVar
 from urllib.parse import quote, urlsplit
@@ -33,8 +34,8 @@ class Endpoint(Frozen):
     """The model's name on that server."""
     key_env: str = Field("OPENAI_API_KEY", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The environment variable that holds the API key. A local server mostly wants none: leave the variable
-    unset and none is sent. A text of under 8 characters (`none`, `EMPTY`) is sent too, but is not a secret:
-    nothing hides it.
+    unset and none is sent. A text of under 8 characters (`none`, `EMPTY`) is refused: it is an ordinary word,
+    which could not be hidden in messages.
     """
     concurrency: int = Field(64, ge=1)
     """Calls in flight at once."""
@@ -62,6 +63,29 @@ class Endpoint(Frozen):
                 " that key_env names"
             )
         return url.rstrip("/")
+
+    def key(self) -> str:
+        """The API key in the environment, empty where there is none.
+
+        Raises:
+            EndpointError: It has under `MIN_KEY_LENGTH` characters.
+        """
+        key = os.environ.get(self.key_env, "").strip()
+        if 0 < len(key) < MIN_KEY_LENGTH:
+            raise EndpointError(
+                f"the environment variable {self.key_env}, the API key for {self.base_url}, holds"
+                f" {len(key)} characters; a key has at least {MIN_KEY_LENGTH}, so that it can be told from"
+                f" other words and hidden in messages. Where the server wants no key: unset {self.key_env}."
+                " A server of your own that wants one: start it with a longer one."
+            )
+        return key
+
+
+class EndpointError(ValueError):
+    """No call to this endpoint can succeed (wrong key, address or model).
+
+    The message says which and what to do.
+    """
 
 
 MIN_KEY_LENGTH = 8

@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-import os
 import random
 import zlib
 from collections import deque
@@ -25,7 +24,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from looptool_kit.core.endpoint import Endpoint, hide_key
+from looptool_kit.core.endpoint import Endpoint, EndpointError, hide_key
 from looptool_kit.llm.messages import Reply, Totals, read_reply, totals, writable
 from looptool_kit.llm.store import keep, open_store
 
@@ -48,13 +47,6 @@ _OTHER_NAME = {"max_tokens": "max_completion_tokens", "temperature": None, "resp
 """Parameters that some models refuse with status 400 -> the name under which they take them, None where they
 take none.
 """
-
-
-class EndpointError(ValueError):
-    """No call to this endpoint can succeed (wrong key, address or model).
-
-    The message says which and what to do.
-    """
 
 
 class _Failed(Exception):
@@ -123,7 +115,7 @@ class Calls:
         self.running = asyncio.get_running_loop(), task
         if self.stopping:
             return
-        key = os.environ.get(self.endpoint.key_env, "").strip()
+        key = self.endpoint.key()
         headers = {"Content-Type": "application/json", "Accept-Encoding": "gzip"}
         if key:
             headers["Authorization"] = f"Bearer {key}"

@@ -17,9 +17,9 @@ from pathlib import Path
 from threading import Thread
 
 from looptool_kit import cluster
-from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint, EndpointError
 from looptool_kit.core.progress import bar
-from looptool_kit.llm.calls import Calls, EndpointError
+from looptool_kit.llm.calls import Calls
 from looptool_kit.llm.messages import Reply, Request, body_of, key_of
 from looptool_kit.llm.store import count_of, kept, spent_words
 from looptool_kit.trust import require_endpoint

@@ -17,10 +17,9 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
-from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint, EndpointError
 from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.llm.calls import EndpointError
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Request, json_object
 

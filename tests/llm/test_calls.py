@@ -22,9 +22,8 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted
 from paid_calls import at, echo, question
 
-from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint, EndpointError
 from looptool_kit.core.samples import Frozen
-from looptool_kit.llm.calls import EndpointError
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Request, json_object, totals
 from looptool_kit.llm.structured import Prompt, ask

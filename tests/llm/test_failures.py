@@ -14,7 +14,8 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted, completion
 from paid_calls import at, echo, question
 
-from looptool_kit.llm.calls import MAX_WAIT, EndpointError
+from looptool_kit.core.endpoint import EndpointError
+from looptool_kit.llm.calls import MAX_WAIT
 from looptool_kit.llm.client import complete
 
 # ------------------------------------------------------------------- failures

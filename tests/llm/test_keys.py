@@ -13,10 +13,11 @@ pytest.importorskip("aiohttp")
 from mock_llm import MockLLM, Scripted, completion
 from paid_calls import at, question
 
-from looptool_kit.core.endpoint import hide_key
+from looptool_kit.core.endpoint import EndpointError, hide_key
 from looptool_kit.llm.client import complete
 
-WORDS = ("none", "EMPTY", "x", "ollama", "name", "1", "", "password", "lm-studio", "sk-no-key-required")
+SHORT = ("none", "EMPTY", "x", "ollama", "name", "1", "1234567")
+WORDS = ("", "password", "lm-studio", "sk-no-key-required")
 
 
 @pytest.mark.parametrize("key", WORDS)
@@ -29,6 +30,17 @@ def test_no_key_changes_an_answer(store: Path, key: str, monkeypatch: pytest.Mon
         again = complete([question("a")], at(server, key_env="MY_KEY"), store)
         assert server.log[0]["authorization"] == (f"Bearer {key}" if key else None)
     assert replies[0].text == again[0].text == said and len(server.log) == 1
+
+
+@pytest.mark.parametrize("key", SHORT)
+def test_a_word_that_could_not_be_hidden_is_refused_as_a_key(
+    store: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MY_KEY", f" {key}\n")
+    with MockLLM(lambda _: "fine") as server:
+        with pytest.raises(EndpointError, match=rf"MY_KEY.*holds {len(key)} characters.*unset MY_KEY"):
+            complete([question("a")], at(server, key_env="MY_KEY"), store)
+        assert not server.log
 
 
 SECRET = 'sk-very/secret+"\\0123'

@@ -195,6 +195,10 @@ def test_a_key_is_in_no_error_and_goes_to_no_other_server(
     with pytest.raises(ConnectionError, match=r"403: .*bad key \[key\]") as error:
         ServedEngine(at, tiny_checkpoint)
     assert "secret" not in str(error.value) and asked == ["Bearer sk-very/secret-0123", None]
+    monkeypatch.setenv("MY_KEY", "EMPTY")
+    with pytest.raises(ValueError, match="MY_KEY.* holds 5 characters.*unset MY_KEY"):
+        ServedEngine(at, tiny_checkpoint)
+    assert len(asked) == 2
 
 
 def test_a_server_that_will_not_do_is_refused_with_a_sentence(server: Server, tiny_checkpoint: Path) -> None:

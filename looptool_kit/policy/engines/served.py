@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import urllib.error
 import urllib.request
 from collections import defaultdict
@@ -147,7 +146,7 @@ class ServedEngine(TokenEngine):
         return choices
 
     def _ask(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        key = os.environ.get(self.endpoint.key_env, "").strip()
+        key = self.endpoint.key()
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(
             self.endpoint.base_url + path, data, {"Content-Type": "application/json"}

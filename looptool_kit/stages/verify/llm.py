@@ -18,11 +18,11 @@ import numpy as np
 
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.config import Settings
-from looptool_kit.core.endpoint import Endpoint
+from looptool_kit.core.endpoint import Endpoint, EndpointError
 from looptool_kit.core.records import VERDICTS, Verdict, VerdictName
 from looptool_kit.core.samples import Frozen, Label, Sample
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.llm.calls import NOT_TRIED, EndpointError
+from looptool_kit.llm.calls import NOT_TRIED
 from looptool_kit.llm.client import complete
 from looptool_kit.llm.messages import Reply, Request, totals
 from looptool_kit.llm.structured import Failed, dialogue_part, part, read, schema_of, tools_part

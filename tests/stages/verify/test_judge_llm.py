@@ -21,10 +21,10 @@ from scripted_judges import EVEN, Judge, Judges, Known, cases, judged, opinion
 
 from looptool_kit.checks.rules import passes
 from looptool_kit.config import Settings, load_preset
+from looptool_kit.core.endpoint import EndpointError
 from looptool_kit.core.records import VERDICTS, Probes
 from looptool_kit.core.samples import Samples, ToolCall
 from looptool_kit.core.toolcalls import Answer, render_answer
-from looptool_kit.llm.calls import EndpointError
 from looptool_kit.policy.engines import Completion
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.probe import judge_completion
