@@ -71,6 +71,38 @@ def test_a_yes_is_asked_for_once(changed: Path) -> None:
     assert code == 0 and "[y/N]" not in said, "it is made, so there is nothing to ask"
 
 
+@pytest.mark.parametrize("state", ["changed", "new", "cut short", "beside another"])
+def test_a_plan_says_what_why_and_what_it_cost_and_writes_nothing(
+    changed: Path, tmp_path: Path, state: str
+) -> None:
+    path, said = changed, "compose.hppl is 1, it was 3"
+    if state == "new":
+        Run.create(path := tmp_path / "new", "cpu-quick").close()
+        said = "missing seed"
+    elif state == "cut short":  # what an opening that writes would sweep
+        (path / "iterations" / "01" / ".samples.parquet.0000.tmp").write_bytes(b"half")
+        (path / "iterations" / "01" / "samples.parquet").unlink()
+        said = "samples.parquet is missing"
+    before = everything(path)
+    if state == "beside another":
+        with Run.open(path):  # it holds the lock
+            before = everything(path)
+            done = CliRunner().invoke(app, ["plan", str(path)])
+            assert everything(path) == before
+    else:
+        done = CliRunner().invoke(app, ["plan", str(path)])
+        assert everything(path) == before
+    assert done.exit_code == 0 and said in " ".join(done.output.split())
+
+
+def everything(path: Path) -> dict[str, tuple[int, bytes]]:
+    """All files and folders of a run, the hidden ones too, with their times and contents."""
+    return {
+        str(p.relative_to(path)): (p.stat().st_mtime_ns, p.read_bytes() if p.is_file() else b"")
+        for p in (path, *path.rglob("*"))
+    }
+
+
 @pytest.mark.parametrize("yes", [True, False])
 def test_with_yes_or_without_a_terminal_it_says_it_and_resumes(changed: Path, yes: bool) -> None:
     command = ["compose", str(changed), "--iteration", "1"]
