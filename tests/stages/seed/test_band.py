@@ -180,8 +180,8 @@ def test_templates_are_steered_with_their_own_tools() -> None:
             description=f"{verb.capitalize()} a {thing}.",
             parameters={
                 "type": "object",
-                "properties": {"date": {"type": "string", "format": "date"}, "name": {"type": "string"}},
-                "required": ["date", "name"],
+                "properties": {"date": {"type": "string", "format": "date"}, "owner": {"type": "string"}},
+                "required": ["date", "owner"],
             },
         )
         for verb in ("book", "cancel", "move")

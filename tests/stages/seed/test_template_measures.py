@@ -16,7 +16,6 @@ from looptool_kit.stages.seed.templates import generate, usable
 from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.measures import measure_of
 from looptool_kit.stages.seed.templates.names import Unusable, unit_of
-from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.stages.seed.templates.values import draw, type_of
 
 TEXT, WHOLE, NUMBER, FLAG = ({"type": t} for t in ("string", "integer", "number", "boolean"))
@@ -155,14 +154,16 @@ def test_people_and_animals_are_of_their_age_and_name() -> None:
         assert call["guest_name"].split()[-1].lower() in call["email"] or not call["guest_name"].isascii()
 
 
-def test_free_text_is_of_what_the_tool_is_about_or_refused() -> None:
-    assert (
-        remark_of("title", "open an incident")
-        and remark_of("building name", "")
-        and not remark_of("title", "draw")
-    )
+def test_free_text_is_left_out_or_refused() -> None:
     reminder = tool("send_reminder", "Send a payment reminder to a tenant", 1, lease_id=TEXT, text=TEXT)
     assert all("text" not in c for c in given(reminder))
+    for name in ("title", "name", "note", "reason", "description", "query", "subject", "tags", "project"):
+        ticket = tool("open_ticket", "Open a ticket", ticket_id=TEXT, **{name: TEXT})
+        assert name in usable([ticket])[1]["open_ticket"]
+        told = tool(
+            "open_ticket", "Open a ticket", ticket_id=TEXT, **{name: "e.g. 'stuck door' or 'no heat'"}
+        )
+        assert {c[name] for c in given(told)} == {"stuck door", "no heat"}
 
 
 def test_two_owners_do_not_share_an_address() -> None:

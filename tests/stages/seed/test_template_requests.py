@@ -21,9 +21,9 @@ from looptool_kit.stages.seed.templates.room import short
 from looptool_kit.stages.seed.templates.technical import is_technical
 from looptool_kit.stages.seed.templates.trial import trial
 
-OWNER = "The account that owns the alarms, gates and lamps"
+OWNER = "ID of the account that owns the alarms, gates and lamps"
 LISTS = [
-    tool(f"List{noun}s", f"Retrieve a list of {noun.lower()}s belonging to the account", account=OWNER)
+    tool(f"List{noun}s", f"Retrieve a list of {noun.lower()}s belonging to the account", account_id=OWNER)
     for noun in ("Alarm", "Gate", "Lamp")
 ]
 
@@ -121,7 +121,10 @@ def test_an_update_says_what_is_to_be_changed() -> None:
 SESSION = {"type": "string", "description": "ID of the tutoring session."}
 REPLACED = [
     tool(
-        "changeSessionSubject", "Change the subject of a tutoring session.", id=SESSION, subject="The subject"
+        "changeSessionSubject",
+        "Change the subject of a tutoring session.",
+        id=SESSION,
+        subject="The subject, e.g. algebra or spelling",
     ),
     tool(
         "changeSessionDate",
@@ -205,12 +208,14 @@ def test_what_tells_two_tools_apart() -> None:
     assert rival("get_lamp", "show me lamp \ue000LAM-1\ue001", "fetch_lamp_v2") == "fetch_lamp_v2"
     assert rival("get_lamp", "show me lamp \ue000LAM-1\ue001", "delete_lamp", "get_gate") == ""
     assert rival("delete_lamp", "remove lamp \ue000LAM-1\ue001", "get_lamp", "remove_lamp") == "remove_lamp"
-    account = {"account": "A"}
+    account = {"account_id": "A"}
     assert (
-        rival("ListLamps", "get a list with account \ue000A\ue001", "ListGates", args=account) == "ListGates"
+        rival("ListLamps", "get a list with account ID \ue000A\ue001", "ListGates", args=account)
+        == "ListGates"
     )
     assert (
-        rival("ListLamps", "get a list of lamps with account \ue000A\ue001", "ListGates", args=account) == ""
+        rival("ListLamps", "get a list of lamps with account ID \ue000A\ue001", "ListGates", args=account)
+        == ""
     )
 
 
@@ -263,7 +268,9 @@ def test_tools_on_offer_fit_the_model_and_what_is_too_large_is_named() -> None:
     parts: dict[str, Any] = {f"part_{i}": text for i in range(600)}
     large = tool("publish_page", "Publish a page", 1, page_id={"type": "string"}, **parts)
     some: dict[str, Any] = {f"part_{i}": text for i in range(130)}
-    half = [tool(f"add_{w}", f"Add a {w}", 1, name="Name", **some) for w in ("poem", "song", "note")]
+    half = [
+        tool(f"add_{w}", f"Add a {w}", 1, name="e.g. dawn or dusk", **some) for w in ("poem", "song", "note")
+    ]
     small = tool("delete_page", "Delete a page", page_id={"type": "string"})
     assert "too large" in usable([large, small])[1]["publish_page"]
     rows = drawn([large, small, *half], 30)

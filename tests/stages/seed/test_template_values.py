@@ -67,7 +67,7 @@ def test_what_a_description_states_of_a_value_holds(split: str) -> None:
 MINED = [
     tool(
         "move_card", "Move a card to a column", card="The card's number",
-        column={
+        column_id={
             "type": ["string", "null"],
             "description": "A column. The card goes last unless given with `before: null` or `after: null`.",
         },

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from looptool_kit.core.samples import Sample, Tool
-from looptool_kit.stages.seed.templates import generate
+from looptool_kit.stages.seed.templates import generate, usable
 
 TEXT, WHOLE, DAY = {"type": "string"}, {"type": "integer"}, {"type": "string", "format": "date"}
 
@@ -106,7 +106,9 @@ KINDS: dict[str, tuple[Tool, str, str]] = {
         r"second",
     ),
     "one thing that it does": (
-        tool("announce", "Make a show visible on the website and send the newsletter.", "title", title=TEXT),
+        tool(
+            "announce", "Make a show visible on the website and send the newsletter.", "show_id", show_id=TEXT
+        ),
         r"visible on the website",
         r"newsletter",
     ),
@@ -166,6 +168,83 @@ KINDS: dict[str, tuple[Tool, str, str]] = {
         r"mark a record as sold for",
         r"the sold for|with sold",
     ),
+    "periods in which": (
+        tool("windows", "Find periods in which work is possible, by forecast.", "site_id", site_id=TEXT),
+        r"(?:find|look for) periods\b",
+        r"periods in\b",
+    ),
+    "up to a day": (
+        tool("fees", "Calculate demurrage up to a given date.", "until", until=DAY),
+        r"demurrage until",
+        r"demurrage up\b",
+    ),
+    "incl. is no end": (
+        tool("get_member", "Get a member's profile incl. contact details.", "member_id", member_id=TEXT),
+        r"profile",
+        r"incl(?:uding)?[ .,]*(?:with|member id|$)",
+    ),
+    "what it does optionally": (
+        tool("cordon", "Mark a node as closed and optionally drain it.", "node_id", node_id=TEXT),
+        r"mark .*node .* as closed",
+        r"optionally|drain",
+    ),
+    "half of what is traced": (
+        tool("trace", "Trace a lot back to vessel, catch and landing, and on.", "lot_id", lot_id=TEXT),
+        r"trace lot",
+        r"back|vessel",
+    ),
+    "two things that it does": (
+        tool("release", "Releases a case and recalculates its due date.", "case_id", case_id=TEXT),
+        r"release case",
+        r"recalculate",
+    ),
+    "one of two things that it does": (
+        tool("put", "Creates or overwrites the entry of an item.", "item_id", item_id=TEXT),
+        r"create the entry",
+        r"overwrite",
+    ),
+    "a schedule is no verb at the end": (
+        tool("day_schedule", "Burials of a day", "date", date=DAY),
+        r"burials on",
+        r"schedule|set up",
+    ),
+    "a forecast is not heated": (
+        tool("production_forecast", "Heat demand forecast and plan", "date", date=DAY),
+        r"heat demand forecast",
+        r"(?:to|please|and) heat",
+    ),
+    "a flag that the tool's purpose names": (
+        tool(
+            "get_unit",
+            "Get the live values of a unit.",
+            "unit_id",
+            unit_id=TEXT,
+            live_values={"type": "boolean", "default": True},
+        ),
+        r"unit",
+        r"without|not including|live values: no",
+    ),
+    "a search that is described as a noun": (
+        tool("searchLots", "Full text search over lots in sales.", "sale_id", sale_id=TEXT),
+        r"(?:search|look|find).*lots",
+        r"what(?:'s| is| are) the|full text",
+    ),
+    "of whom": (
+        tool("rides", "Search rides of a member.", member_id=TEXT, bike_id=TEXT),
+        r"rides of member MEM-\d+",
+        r"rides of a member",
+    ),
+    "cancelled by whom": (
+        tool(
+            "cancel",
+            "Cancel a visit and free the slot.",
+            "visit_id cancelled_by",
+            visit_id=TEXT,
+            cancelled_by=chosen("owner", "practice"),
+        ),
+        r"cancelled by: (?:owner|practice)|cancelled by (?:owner|practice) ",
+        r"slot cancelled",
+    ),
     "paid by": (
         tool("pay_in", "Book a fee that was paid.", "paid_by", paid_by=chosen("cash", "transfer")),
         r"paid by (?:cash|transfer)",
@@ -189,6 +268,10 @@ VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "worker": (TEXT, r"\w[\w'-]+ [\w'-]+"),
     "episode_id": (TEXT | {"description": "The episode, e.g. ep_4821"}, r"ep_\d{4}"),
     "machine": (TEXT | {"description": 'which one, e.g. "treadmill 4"'}, r"treadmill \d"),
+    "period": (TEXT | {"description": "Season, e.g. 2025/26"}, r"20(?:2\d)/2\d"),
+    "composer": (TEXT | {"description": "Composer's surname"}, r"[\w'-]+"),
+    "territory_of_country": (TEXT | {"description": "ISO country code or 'WORLD'"}, r"[A-Z]{2}"),
+    "season": (WHOLE | {"description": "Season year, e.g. 2025"}, r"202\d"),
 }
 
 
@@ -215,3 +298,46 @@ def test_an_animal_is_not_born_like_a_grandmother() -> None:
     person = tool("register", "Register a patient.", "born", born=DAY)
     animals, people = ([str(s.label.calls[0].arguments["born"]) for s in asked(t)] for t in (pet, person))
     assert min(animals) > "2010" > min(people)
+
+
+REFUSED: dict[str, dict[str, Any]] = {
+    "a destination that is no city": {"destination": TEXT | {"description": "Ward code or 'OPD'"}},
+    "a text of some length": {"query": TEXT | {"description": "Search text", "minLength": 2}},
+    "a message in no sentence": {"text": TEXT | {"description": "Text of the announcement"}},
+    "an example that is none": {"note": TEXT | {"description": "Anything, such as roadworks or events"}},
+    "what would be liked": {"goals": TEXT | {"description": "What the guest would like to learn or improve"}},
+    "one of two parameters": {"target": TEXT | {"description": "Either this or contract_id must be set"}},
+    "an object of anything": {"extra": {"type": "object"}},
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_what_nobody_can_know_is_not_guessed(kind: str) -> None:
+    (name,) = REFUSED[kind]
+    assert name in usable([tool("log_it", "Log an entry.", name, **REFUSED[kind])])[1]["log_it"]
+    entry = tool("log_it", "Log an entry.", "entry_id", entry_id=TEXT, **REFUSED[kind])
+    assert all(name not in c.arguments for s in asked(entry) for c in s.label.calls)
+
+
+def test_a_parameter_that_some_cases_need_is_always_given_and_one_that_they_forbid_never() -> None:
+    answer = tool(
+        "answer",
+        "Answer a request. A date is mandatory for rejections.",
+        "request_id",
+        request_id=TEXT,
+        date=DAY,
+        customer=TEXT | {"description": "Customer, required for controlled goods"},
+        phone=TEXT | {"description": "Phone number, for visitors only"},
+        email=TEXT | {"description": "E-mail, not required"},
+    )
+    given = [set(c.arguments) for s in asked(answer, count=30) for c in s.label.calls]
+    assert all({"request_id", "date", "customer"} <= names and "phone" not in names for names in given)
+    assert {"email" in names for names in given} == {True, False}
+
+
+def test_of_two_dates_the_question_says_which_one() -> None:
+    hire = tool("hire", "Book a hire.", "pick_up_date return_date", pick_up_date=DAY, return_date=DAY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        rows = generate([hire], 20, seed=4, kinds=("ask",))
+    assert len(rows) > 5 and all(re.search("return|pick", s.label.reply) for s in rows)

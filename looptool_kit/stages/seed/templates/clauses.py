@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.kinds import COUNTRY_CODE, ROOM
+from looptool_kit.stages.seed.templates.kinds import COUNTRY_CODE, MESSAGE, PET_NAME, ROOM, VESSEL
 from looptool_kit.stages.seed.templates.names import unit_of
 from looptool_kit.stages.seed.templates.nouns import (
     DAYS,
@@ -29,7 +29,6 @@ from looptool_kit.world.types import (
     DATE,
     EMAIL,
     LANGUAGE,
-    MESSAGE,
     PERSON,
     PHONE,
     TIME,
@@ -92,7 +91,7 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
         return kind.question.replace(f"Which {words}", f"Which {noun}")
     if kind is PERSON and not re.search(r"name|who", noun):
         return f"What are the {noun}?" if plural(noun) else f"What is the name of the {noun}?"
-    if kind is MESSAGE or kind.name == lex.QUERY.name:
+    if kind is MESSAGE:
         return kind.question
     if kind.question and set(stems(kind.question)) & set(stems(f"{words} {description}")):
         return kind.question
@@ -152,7 +151,9 @@ def _prose(words: str, description: str, kind: Type, noun: str, verb: str, subje
         return ()
     if _is_weekday(kind) and re.search(r"day|^(?:on|when)$", words):
         return ("on {}",)
-    if (kind is PERSON or "enum" in kind.schema) and re.fullmatch(r"(?:paid|\w+(?:ed|wn|en|de)) by", words):
+    # Not "free the slot cancelled by owner": a choice is tied to a thing only by what can be nothing else.
+    tied = "paid" if "enum" in kind.schema else r"(?:paid|\w+(?:ed|wn|en|de))" if kind is PERSON else None
+    if tied and re.fullmatch(rf"{tied} by", words):
         return (f"{words} {{}}",)
     if "enum" in kind.schema:
         if re.fullmatch(r"(?:found|lost|born|made|left|\w+ed) in", words):
@@ -219,16 +220,10 @@ def _special(words: str, kind: Type, verb: str, subject: str) -> tuple[str, ...]
             return ("by {}",)
         whose = r"(?:customer|guest|patient|passenger|client|user|member|student|tenant)(?: name)?"
         return ("for {}",) if re.fullmatch(whose, words) and verb in MAKING | LOOKING else ()
-    if kind.name in (lex.QUERY.name, lex.KEYWORD.name):
-        found = re.fullmatch(r"q|(?:search )?(?:query|text|terms?|keywords?)|(?:free )?text", words)
-        if not found or verb not in ("search", "find", "look", "lookup", "list"):
-            return ()
-        where = re.match(r"(?:the|my|our|your|an?|all) (?!.* for )", subject) and verb == "search"
-        return ("for {}",) if where else ("matching {}",)
     if kind is MESSAGE:
         return ("saying {}", "that says {}") if verb in _SENDING and words in ("message", "text") else ()
     named = re.fullmatch(r"(?:title|name)", words)
-    if (kind in (TITLE, lex.NAME, WORK) or kind.name == "remark") and named and verb in MAKING:
+    if kind in (TITLE, WORK, PET_NAME, VESSEL) and named and verb in MAKING:
         return ("called {}", "named {}") if words == "name" else ("titled {}", "called {}")
     return ()
 

@@ -24,7 +24,7 @@ _OFFERS = re.compile(
     r"\b(?:one of|either|options?|allowed|must be|can be|choices?|possible values|valid values|supported)\b",
     re.IGNORECASE,
 )
-INSTANCES = re.compile(r"\be\.?g\b|for example|such as|\blike\b", re.IGNORECASE)
+INSTANCES = re.compile(r"\be\.?g\b|for example|such as|(?<!would )\blike\b(?! to\b)", re.IGNORECASE)
 _LISTED = re.compile(
     r"\b(?:one of|(?:allowed|possible|valid) values(?: are)?|options(?: are)?|either):? ((?:[\w-]+, )+(?:or"
     r" |and )?[\w-]+|[\w-]+ or [\w-]+)",
@@ -67,7 +67,7 @@ def told_choices(description: str) -> list[str]:
         return [chr(c) for c in range(first, last + 1)]
     match = _LISTED.search(description)
     listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
-    return listed if all(map(_is_choice, listed)) else []
+    return listed if all(map(_is_choice, listed)) and not {"this", "that", "it"} & set(listed) else []
 
 
 def _is_choice(word: str) -> bool:
@@ -82,13 +82,19 @@ def told_examples(description: str) -> list[str]:
     As in "(e.g. 'Paris')", "such as AAPL or MSFT".
     """
     match = re.search(
-        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|\blike)[: ]+(.+)", description, re.IGNORECASE
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|(?<!would )\blike(?! to\b))[: ]+(.+)",
+        description,
+        re.IGNORECASE,
     )
     if not match:
         return []
     if inside := re.findall(_QUOTE, match[1]):
         return [w for w in inside if _is_example(w)]
     listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
+    if not re.match(r"\(?e\.?g", match[0], re.IGNORECASE) and all(
+        re.fullmatch(r"[a-z ]+", w) for w in listed
+    ):
+        return []  # "such as roadworks or events" speaks of a kind, and gives no text
     return [w for w in (w.strip() for w in listed) if w and len(w.split()) <= 3 and _is_example(w)]
 
 
@@ -100,6 +106,7 @@ def _is_example(word: str) -> bool:
 
 
 _SHAPES: tuple[tuple[str, Type], ...] = (
+    (r"20\d\d/\d\d", kinds.SEASON),
     (r"\+\d[\d ()-]{7,}|\d+[ ()-][\d ()-]{6,}", wt.PHONE), (r"\d{4}-\d\d-\d\d", DATE),
     (r"\d\d:\d\d", TIME), (r"\d\d:\d\d:\d\d", FORMATS["time"]),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d", DATETIME), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", FORMATS["date-time"]),
@@ -150,13 +157,17 @@ def like(examples: list[str], ids: bool) -> Type | None:
         )
     if all(re.fullmatch(r"[A-Za-z]+(?: [a-z]+)* \d{1,2}", e) for e in examples):  # "treadmill 4"
         return text("numbered", "as in the examples", lambda r: _other_digits(r.choice(examples), r))
-    if all(re.fullmatch(r"\d(?::\d)+", e) for e in examples):  # a ratio, "1:5:5"
+    if all(re.search(r"\d[:/]|[:/]\d", e) for e in examples):  # parts with a meaning: "1:5:5", "06:00-07:30"
         return one_of(examples)
     coded = [
         e
         for e in examples
         if re.fullmatch(r"[A-Za-z#_:/.-]*\d[\w#:/.-]*", e) and sum(c.isdigit() for c in e) >= 2
     ]
+    # "C25-S3": a class of concrete; "INV-20417": one of many.
+    numbered = all(max(map(len, re.findall(r"\d+", e))) > 2 for e in coded)
+    if len(coded) == len(examples) and not (ids or numbered):
+        return one_of(examples)
     if len(coded) == len(examples):
         return text(
             "code",

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
+from looptool_kit.stages.seed.templates.cuts import cut
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.text.words import STOP, stem
@@ -41,6 +42,8 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
         named = None  # "class_schedule", told as "Class schedule of a week", schedules nothing
     if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
         told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
+    if told and not told[2] and named and named[1] and re.search(rf"\b{named[0]}\b", told[1].lower()):
+        told = (*named, True)  # "full text search over lots" of `search_lots`
     route = re.match(r"([A-Z]+) /", description)
     if (
         told
@@ -114,9 +117,9 @@ def owner_of(tool: Tool, description: str = "") -> str:
     if first is None:
         first = next((i for i, w in enumerate(words) if w in forms), None)
     rest = [w for i, w in enumerate(words) if i != first]
-    for cut in ("by", "for", "from", "with", "in", "to", "of"):
-        if cut in rest[1:]:
-            rest = rest[: rest.index(cut)]
+    for word in ("by", "for", "from", "with", "in", "to", "of"):
+        if word in rest[1:]:
+            rest = rest[: rest.index(word)]
     owner = stem(rest[-1]) if rest else ""
     told = headline(tool)[1]
     if headline(tool)[0] in ("add", "attach", "append") and (to := re.search(r" to an? ([a-z]+)$", told)):
@@ -165,7 +168,8 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     """Verb, rest, and whether the text has the verb; without one it is a noun phrase, to get."""
     if route := re.fullmatch(r"(GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS|TRACE) (/\S*)", text.strip()):
         return _from_route(route[1], route[2])
-    first = re.split(r"(?<=[^.\s]{2})[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
+    first = re.split(r"(?<=[^.\s]{2})(?<!incl)(?<!excl)[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
+    first = first.replace("incl.", "including")
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
     first = re.sub(r"[`*]", "", first).strip().rstrip(".")
     first = re.sub(r"\b[Yy]our\b", "my", first)  # what an interface calls "your account"
@@ -176,6 +180,9 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     first = re.sub(r"(?<=\w )(?:that )?you (?=\w)", "I ", first)  # "a dish you made"
     if not first:
         return None
+    first = re.sub(
+        r"^(\w+) or (?:overwrite|replace|update|extend|amend)s? (?=(?:an?|the|my) )", r"\1 ", first
+    )  # "create or overwrite an entry"
     head, _, rest = first.partition(" ")
     if (
         head.lower().endswith("ly") and rest and head.lower() not in lex.verb_forms()
@@ -196,11 +203,13 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
         and bare
         and named
         and named != base
-        and (base in own or named in READING - {base} and base not in READING)
+        and (base in own or named in READING - {base} and base not in READING | {"return"})
     ):
         known = False  # "Order status" of `get_order_status`, "Open incidents" of `list_incidents`
     if low.endswith("ing") and low != base and bare and first == whole:
         known = False  # "Opening hours"
+    if own and own[-1] in _NOUNS_TOO and bare and own[-1] in rest.lower().split()[:3]:
+        known = False  # "Heat demand forecast" of `production_forecast`
     leads = bool(re.match(rf"(?:{_PARTICLE} )?{_DETERMINED.pattern}", rest, re.IGNORECASE)) or (
         own[:1] == [base] and low == base + "s"
     )
@@ -213,13 +222,13 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     ):
         return (*_of_verb(base, rest), True)
     if re.match(r"how (?:much|many|long|far|often) ", first.lower()):
-        return "tell", _cut(first[0].lower() + first[1:]), True
+        return "tell", cut(first[0].lower() + first[1:]), True
     if len(first.split()) <= 12 and not re.search(
         r"(?<!that )(?<!which )(?<!who )\b(is|are|can|must|will|should|you)\b", first
     ):
         noun = first if head.isupper() or head[1:] != head[1:].lower() else first[0].lower() + first[1:]
         noun = noun if re.match(r"(the|a|an|all|my|your)\b", noun) or plural(noun) else f"the {noun}"
-        return "get", _cut(noun), False
+        return "get", cut(noun), False
     return None
 
 
@@ -246,12 +255,12 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
         return f"{verb} {apart[3]}", (apart[1] or "the ") + apart[2]
     phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
     if match := re.match(phrasal, rest):  # "log in", "roll back a service"
-        return f"{verb} {match[1]}", _cut(rest[match.end() :])
+        return f"{verb} {match[1]}", cut(rest[match.end() :])
     if verb == "search":
         rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your|my) (?:[\w']+ ){1,3}for (?=\w)", "", rest)
     if verb == "return" and rest.startswith("whether"):
-        return "check", _cut(rest)
-    rest = _cut(rest)
+        return "check", cut(rest)
+    rest = cut(rest)
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
     bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
     return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE | _THE else rest
@@ -282,64 +291,13 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
     return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
 
 
-_TAIL = re.compile(
-    r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that | which | whose"
-    r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
-    r"[^,]{1,40}(?:$|,))"
-    r"| or (?:for|in|of|from|on|at) "
-    r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
-    r"| returning | and (?:then )?(?:return|get|give|provide|show)s? | along with |"
-    r" including | as well as"
-    r"| using (?:the|a|an|its|their) | by (?:its|their|the|name|id|providing|specifying|\w+ing)\b"
-    r"| with (?:the )?(?:given|specified|provided|optional|following|its|various)\b"
-    r"| (?:from|in|to) (?:the|a) (?:database|system|server|api|store|catalog(?:ue)?)\b| via | through ).*$",
-    re.IGNORECASE,
-)
-
-
-def _cut(text: str) -> str:
-    """The text up to where it begins to explain."""
-    short = _TAIL.sub("", re.sub(r" up or down$", "", text)).strip()
-    short = _second_clause().sub("", short)
-    if owned := re.fullmatch(
-        r"(.*\w)'s (properties|attributes|fields|settings|data|details|information|info)", short
-    ):
-        short = (
-            owned[1]
-            if owned[2] in ("properties", "attributes", "fields")
-            else f"the {owned[2]} of {owned[1]}"
-        )
-    return without_loose_end(short) if short else text.strip()
-
-
-@lru_cache
-def _second_clause() -> re.Pattern[str]:
-    """Another thing that the tool does: "make it visible and send the newsletter"."""
-    verbs = "|".join(sorted({v for v in lex.verb_forms().values()}))
-    return re.compile(rf" and (?:then |also |optionally )?(?:{verbs}) (?:{_DETERMINED.pattern[:-2]})\b.*$")
-
-
-_LOOSE = re.compile(
-    r"\s+(?:belonging|specified|identified|used|associated|made|owned|located|contained|related|linked|attached"
-    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the|at|by|for|from|of|to|with)$"
-)
-
-
-def without_loose_end(text: str) -> str:
-    """Drop a last participle or word that nothing follows.
-
-    As in "a list of lamps belonging".
-    """
-    while (shorter := _LOOSE.sub("", text)) != text:
-        text = shorter
-    return text
-
-
 _THINGS_TOO = lex.word_set(
     "order book call claim deposit file invoice payment project record request request return ship"
 )
 """At the beginning of a name that ends in "status" these are things."""
-_NOUNS_TOO = lex.word_set("estimate forecast plan quote report review scan stats summary")
+_NOUNS_TOO = lex.word_set("""
+    estimate forecast order plan quote report review scan schedule stats summary update
+    """)
 """At the end of a name these are what one gets."""
 
 

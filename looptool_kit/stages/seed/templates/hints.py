@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.headlines import without_loose_end
+from looptool_kit.stages.seed.templates.cuts import without_loose_end
 from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world.moments import DATE, DATETIME
@@ -37,6 +37,7 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
         words_of(p.name) for p in params
     }
     kept: list[str] = []
+    text = re.sub(r" up (?=(?:to|until) )", " ", text)
     for at, part in enumerate(re.split(rf"\s+(?={PREPOSITION}\b)", text)):
         words = [w for w in stems(re.sub(r"\{[^}]*\}", "", part)) if w not in STOP and w not in _EMPTY_PART]
         vague = bool(re.match(rf"{PREPOSITION} (?:one or more|multiple|several) ", part)) or (
@@ -64,9 +65,16 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
         elif len(kept) > 1 and _HOLDS.match(kept[-1]) and part.startswith(("to ", "of ")):
             kept.pop()  # "with a link" of "with a link to the studio"
     joined = re.sub(rf"\b(?:{VAGUE}|one or (?:more|several)|a or several) ", "", " ".join(kept).strip())
+    for p in every:  # "orders for plant {plant} and day", where the day is said by a clause
+        joined = re.sub(rf" and (?:an? |the )?(?:{'|'.join(map(re.escape, _called(p)))})$", "", joined)
     if (last := joined.rsplit(" ", 1)[-1]) in _AFTER_VERBS and text.endswith(f" {last}"):
         return _articles(joined)  # "turn a light on"
     return _articles(without_loose_end(re.sub(rf"\s+(?:{PREPOSITION}|and|or|an?|the)$", "", joined)))
+
+
+def _called(p: Param) -> list[str]:
+    """Words for a parameter."""
+    return [words_of(p.name), *(("day", "date") if p.type.question in _DAYS else ())]
 
 
 _PERIOD = re.compile(

@@ -10,7 +10,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
-from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, NOUNS, TOPICS, one
+from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, TOPICS, one
 from looptool_kit.world.pools import words as listed
 
 
@@ -137,16 +137,6 @@ MIME = pool(
 )
 DOMAIN = text("domain", "name of a domain", lambda r: f"{one(r, TOPICS)}.{one(r, COMPANIES).lower()}.example")
 
-REASON = pool(
-    "reason",
-    "a reason",
-    listed(
-        "plans changed|no longer needed|requested by the manager|agreed by phone|for the time being"
-        "|as a precaution|made by mistake|new instructions|as discussed|for safety reasons|lack of time"
-        "|to save money|a change of plan|following a complaint|last-minute change|asked for by Maria"
-    ),
-    say=quoted,
-)
 APP = pool(
     "app",
     "name of an app",
@@ -184,19 +174,6 @@ IBAN = text(
     "number of a bank account",
     lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
 )
-SCENE = text(
-    "scene",
-    "what a picture shows",
-    lambda r: (
-        r.choice(
-            ("A red bicycle", "Two people", "A small dog", "A wooden table", "An old boat", "A white van")
-        )
-        + r.choice(
-            (" near a wall", " by a river", " in a garden", " under a tree", " at a market", " on a beach")
-        )
-    ),
-    say=quoted,
-)
 MONTH = replace(
     text("month", "a month of a year", str, question="Which month?", words=("month",)),
     draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(-1, 4))).isoformat()[:7],
@@ -205,14 +182,6 @@ MONTH = replace(
 PAST_MONTH = replace(
     MONTH,
     draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7],
-)
-DEPARTMENT = pool(
-    "department",
-    "part of a company",
-    listed(
-        "sales|marketing|finance|support|legal|logistics|purchasing|production|research|design|training|security"
-        "|facilities|quality|communications|payroll"
-    ),
 )
 STREET = text(
     "street", "a street without a number", lambda r: str(wt.ADDRESS.draw(r, date.min)).split(" ", 1)[1]
@@ -240,18 +209,6 @@ INITIALS = text(
     lambda r: r.choice("ABCDEFGHJKLM") + r.choice("NOPRSTW"),
     splits=False,
 )
-DETAILS = text(
-    "details",
-    "what a thing is about",
-    lambda r: (
-        r.choice(("Requested by ", "Prepared for ", "Suggested by ", "Meant for ", "Discussed with "))
-        + one(r, FIRST)
-        + r.choice(("", " in March", " last week", " in spring", ", to be reviewed"))
-    ),
-    say=quoted,
-)
-SUBJECT_QUERY = replace(lex.QUERY, draw=lambda r, _: f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
-"""The same where no goods are searched."""
 CIDR = text(
     "cidr",
     "range of addresses",
@@ -260,12 +217,10 @@ CIDR = text(
 REPOSITORY = text(
     "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
 )
-LANDMARK = text(
-    "place",
-    "name of a place",
-    lambda r: f"{one(r, NOUNS)} {r.choice(('Park', 'Museum', 'Station', 'Square', 'Market', 'Tower'))}",
+SEASON = replace(
+    text("season", "two years in a row", str, splits=False),
+    draw=lambda r, today: f"{(year := today.year + r.randint(-2, 1))}/{(year + 1) % 100:02d}",
 )
-
 WEEKDAY = pool(
     "weekday",
     "day of the week",
@@ -288,25 +243,44 @@ VIN = text(
 MAC = text(
     "mac", "address of a network card", lambda r: ":".join(f"{r.randrange(256):02x}" for _ in range(6))
 )
-FAULT = text(
-    "fault",
-    "what is wrong with a thing",
-    lambda r: (
-        r.choice(
-            (
-                "a part is broken off",
-                "a part is loose",
-                "a part is missing",
-                "it is worn out",
-                "it is damaged",
-            )
-        )
-        + r.choice(
-            (" on the left side", " on the right side", " near the top", " at the bottom", " at the back")
-        )
+PET_NAME = pool(
+    "pet name",
+    "name of an animal",
+    listed("Bella|Max|Luna|Rocky|Milo|Daisy|Charlie|Coco|Buddy|Ginger|Nala|Simba|Rosie|Toby|Pepper|Rex"),
+    say=quoted,
+    question="",
+    words=(),
+)
+VESSEL = pool(
+    "vessel",
+    "name of a ship",
+    listed(
+        "Albatross|Sea Breeze|Northern Star|Morning Tide|Blue Heron|Catriona|Wind Rose|Amphitrite|Petrel"
+        "|Ocean Spirit|Seagull|Marie Louise|Good Hope|Nordkap|Stella Maris|Kittiwake"
     ),
     say=quoted,
+    question="",
+    words=(),
 )
+MESSAGE = replace(
+    wt.MESSAGE,
+    draw=lambda r, _: (
+        r.choice(
+            (
+                "please call me back",
+                "thanks for your help",
+                "see you tomorrow",
+                "let me know if that works",
+                "I will be in touch",
+                "thank you for waiting",
+                "sorry for the delay",
+                "have a good weekend",
+            )
+        )
+        + r.choice(("", f", {one(r, FIRST)}"))
+    ),
+)
+"""What any person may write to any other."""
 BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
     (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
@@ -316,9 +290,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
     (r"^vin$|\bvehicle identification number$", VIN),
     (r"\bmac(?: address)?$", MAC),
-    (r"\b(?:damage|defect|fault|malfunction|problem)s?$", FAULT),
     (r"\bsql\b", SQL),
-    (r"selector$", SELECTOR),
     (r"\bemojis?$|\breaction$", EMOJI),
     (r"\bcron\b", CRON),
     (r"^(?:shell |bash )?(?:command|cmd)$", COMMAND),
@@ -328,8 +300,6 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
     (r"\b(?:service|microservice|deployment|pod|container|workload)(?: name)?s?$", SERVICE),
     (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
-    (r"\breasons?$|^(?:audit log )?reason$|^justification$", REASON),
-    (r"^(?:department|dept)(?: name)?$", DEPARTMENT),
     (r"\bflight (?:number|no|code)$|^flight$", FLIGHT),
     (
         r"\b(?:house|street|table|seat|gate|platform|track|lane|line|stall|bay|locker|apartment|flat|unit|suite|court"
@@ -342,17 +312,17 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\b(?:mime|media|content) type$", MIME),
     (r"country code$", COUNTRY_CODE),
     (r"\b(?:language|lang|locale) code$", LANGUAGE_CODE),
-    (r"^(?:markdown|html|description text|contents?)$", wt.MESSAGE),
-    (r"\b(?:vessel|ship|boat|yacht)( name)?s?$", lex.NAME),
+    (r"\b(?:vessel|ship|boat|yacht|ferry)( name)?s?$", VESSEL),
+    (r"^(?:pet|dog|cat|animal|horse|puppy|kitten)(?: s)? name$", PET_NAME),
 )
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
-    (r"what (?:is|went|goes) wrong", FAULT),
     (r"\bsql statement\b", SQL),
     (r"\bh:mm:ss\b", SHORT_ELAPSED),
     (r"\be\.?164\b", E164),
+    (r"\bsurname\b|\b(?:last|family) name\b", lex.LAST_NAME),
+    (r"\bfirst name\b|\bgiven name\b", wt.FIRST_NAME),
     (r"\bfull name\b", wt.PERSON),
-    (r"^(?:the )?(?:name of (?:the|a) )?room\b", ROOM),
     (
         r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
         with_seconds(DATETIME),
@@ -368,8 +338,8 @@ STATED: tuple[tuple[str, Type], ...] = (
     (r"\b(?:iana|olson)\b", wt.TIME_ZONE),
     (r"\biata\b", wt.AIRPORT),
     (r"\biso[- ]?4217\b", wt.CURRENCY),
-    (r"\biso[- ]?3166\b|two-letter country", COUNTRY_CODE),
-    (r"\biso[- ]?639\b|two-letter language", LANGUAGE_CODE),
+    (r"\biso[- ]?3166\b|two-letter country|\b(?:iso|country) (?:country )?code\b", COUNTRY_CODE),
+    (r"\biso[- ]?639\b|two-letter language|\blanguage code\b", LANGUAGE_CODE),
     (
         r"lower-?case.{0,60}(?:letters|numbers|hyphen|dash)"
         r"|only (?:letters|alphanumeric).{0,40}(?:hyphen|dash)",

@@ -11,14 +11,12 @@ from datetime import date
 from functools import lru_cache
 
 from looptool_kit.world.pools import (
-    ADJECTIVES,
     COLOURS,
     COMPANIES,
     FILE_STEMS,
     FIRST,
     LAST,
     NOUNS,
-    PRODUCT_KINDS,
     TOPICS,
     one,
 )
@@ -45,7 +43,6 @@ from looptool_kit.world.types import (
     MESSAGE,
     PERSON,
     PHONE,
-    PRODUCT,
     RESTAURANT,
     TASK,
     TICKER,
@@ -93,7 +90,6 @@ schedule: set up
 calculate: work out | compute
 compute: work out | calculate
 estimate: work out
-check: find out
 rename: change the name of
 track: keep track of
 generate: create
@@ -177,7 +173,6 @@ LEADS = re.compile(
 # -------------------------------------------------------------------- values
 
 
-NAME = text("name", "a name of something", lambda r: f"{one(r, ADJECTIVES)} {one(r, NOUNS)}", say=quoted)
 FIRM = replace(
     COMPANY,
     draw=lambda r, _: (
@@ -191,25 +186,6 @@ USER_NAME = text(
     "user name",
     "name of an account",
     lambda r: f"{one(r, FIRST).lower()}{r.choice(('_', '.', ''))}{one(r, LAST).lower()}{r.randint(1, 99)}",
-)
-QUERY = text(
-    "query",
-    "what to search for",
-    lambda r: r.choice(
-        (f"{one(r, COLOURS)} {one(r, PRODUCT_KINDS)}", f"{one(r, TOPICS)} {one(r, FILE_STEMS)}")
-    ),
-    say=quoted,
-    question="What should I search for?",
-    words=("search", "query", "look for"),
-)
-KEYWORD = text(
-    "keyword", "one or two words", lambda r: one(r, (*TOPICS, *(n.lower() for n in NOUNS))), say=quoted
-)
-TAG = text(
-    "tag",
-    "a label",
-    lambda r: r.choice((one(r, TOPICS), f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}")),
-    say=quoted,
 )
 POSTCODE = text("postcode", "postal code", lambda r: f"{r.randint(10000, 99899)}")
 PATH = text(
@@ -232,27 +208,6 @@ UUID = text(
         + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
     ),
 )
-NOTE = text(
-    "note",
-    "a remark",
-    lambda r: r.choice(
-        (
-            r.choice(("Agreed with", "Confirmed by", "Checked by", "Discussed with"))
-            + f" {one(r, FIRST)}"
-            + r.choice(("", " by phone", " this morning", " yesterday")),
-            f"{r.choice(('Ask', 'Talk to', 'Wait for'))} {one(r, FIRST)} first",
-            f"Same as {r.choice(('last time', 'last year', 'last week', 'in spring'))}",
-        )
-    ),
-    say=quoted,
-)
-SENTENCE = text("sentence", "a sentence", lambda r: MESSAGE.draw(r, date.min) + ".", say=quoted)
-TEAM = text(
-    "team",
-    "name of a group",
-    lambda r: one(r, TOPICS).capitalize() + r.choice((" team", " group", " crew")),
-    say=lambda v, _: quoted(v, _),
-)
 PASSWORD = text(
     "password", "a secret", lambda r: f"{one(r, NOUNS)}-{r.randint(100, 999)}-{one(r, COLOURS)}", say=quoted
 )
@@ -268,13 +223,6 @@ DRUG = pool(
     listed(
         "ibuprofen|amoxicillin|omeprazole|metformin|paracetamol|prednisone|doxycycline|cetirizine|meloxicam"
         "|aspirin|loratadine|gabapentin|furosemide|insulin|diazepam|clindamycin"
-    ),
-)
-DIET = pool(
-    "diet",
-    "what somebody eats",
-    listed(
-        "low-fat|grain-free|high-protein|low-sodium|vegetarian|vegan|dairy-free|sugar-free|light|fish-based"
     ),
 )
 BY_NAME: tuple[tuple[str, Type], ...] = (
@@ -303,31 +251,22 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
     (r"\bcolou?rs?$", COLOUR),
     (r"\b(drug|medication|medicine|pill|active substance)s?( name)?$", DRUG),
     (r"\b(food|foodstuff|grocery)( name| item)?s?$", INGREDIENT),
-    (r"\b(diet|allerg(?:y|en|ens|ies))$", DIET),
     (r"\bgenres?$", GENRE),
     (r"\b(dish|meal)(es|s)?( name)?$", DISH),
     (r"\bingredients?$", INGREDIENT),
-    (r"\b(restaurant|venue|bistro)( name)?$", RESTAURANT),
+    (r"\b(restaurant|bistro)( name)?$", RESTAURANT),
     (r"\bhotel( name)?$", HOTEL),
     (r"\b(company|organi[sz]ation|employer|vendor|supplier|brand|manufacturer|contractor)( name)?$", FIRM),
-    (r"\b(film|movie|book|song|track|album|show|playlist|game)( name| title)?s?$", WORK),
-    (r"\b(product|item|article|part|goods|accessory|accessories)s?( name)?$", PRODUCT),
-    (r"\b(animal|species|pet type)$", SPECIES),
+    (r"\b(film|movie|book|song|album)( name| title)?s?$", WORK),
+    (r"\bpet type$", SPECIES),
     (r"\b(file|document|attachment)( ?name)?s?$|\bfilename$", FILE),
     (r"\b(file ?path|path)$", PATH),
     (r"\b(directory|folder|dir)$", FOLDER),
     (r"\bchannel$", CHANNEL),
-    (r"\b(team|group|department|project|category)( name)?$", TEAM),
-    (r"\b(tags?|labels?|hashtags?)$", TAG),
-    (r"\b(query|search( term| query| text)?|q|term|prompt)$", QUERY),
-    (r"\b(keyword|word)s?$", KEYWORD),
-    (r"\b(comment|comments|feedback)$", NOTE),
-    (r"\b(message|body|text|content|sms|reply|caption)$", MESSAGE),
-    (r"\b(note|notes|remarks?|reason|instructions?|memo)$", NOTE),
-    (r"\b(subject|title|headline|event name|meeting)$", TITLE),
-    (r"\b(task|todo|to do|reminder|chore)$", TASK),
-    (r"\b(description|summary|details|justification)$", NOTE),
-    (r"\b(location|place|destination|origin|region|area|where|from|to)$", CITY),
+    (r"\b(message|text|content|sms|reply)$", MESSAGE),
+    (r"\b(title|meeting)$", TITLE),
+    (r"\b(todo|to do|reminder|chore)$", TASK),
+    (r"\b(destination|origin)$", CITY),
     (
         r"\b(person|user|customer|client|guest|patient|passenger|recipient|receiver|sender|contact|author"
         r"|owner|assignee|employee|attendee|member|participant|student|teacher|doctor|driver|traveller|traveler"
@@ -340,7 +279,6 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"s?( names?)?$|\bfull name$|\b(attendees|participants|people)$",
         PERSON,
     ),
-    (r"\bnames?$", NAME),
 )
 """Pattern on a parameter's name (words between single spaces) -> what its values are; the first that fits."""
 BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
@@ -366,7 +304,6 @@ BY_DESCRIPTION: tuple[tuple[str, Type], ...] = (
         PERSON,
     ),
     (r"\b(message|text) to (?:send|post|write)", MESSAGE),
-    (r"\b(?:search )?(?:query|keywords?)\b|search (?:for|term)", QUERY),
     (r"^(?:the )?(?:sales |account )?rep\b|\b(?:person|one|teacher) in charge\b", PERSON),
     (r"\b(?:who|whom|person|people)\b.*\b(?:invite|call|notify|contact)\b|^who\b", PERSON),
 )

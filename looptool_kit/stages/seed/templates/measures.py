@@ -53,7 +53,7 @@ _PLACES = {
     "PAID": r"pay|paid|expense|transfer|donat|refund|invoice|charge|transaction|bill|fine\b|wallet"
     r"|account|gift|repair|claim|dispute|damage|insur|purchase|receipt|\bfee|spent|spend"
     r"|estimate",
-    "LOAN": r"loan|mortgage|credit|instal+ment",
+    "LOAN": r"loan|mortgage|instal+ment|credit (?:amount|sum|agreement|line)",
 }
 """Words for a place -> pattern, for the lines below."""
 
@@ -71,6 +71,7 @@ _LINES = r"""
 \bhdl\b: 1 2.1 0.1
 \bhba1c\b: 5 9 0.1
 \bbmi\b: 18 34 0.1
+\bhours (?:spent|worked|logged|booked|used)\b: 0.5 9 0.5
 \bbody fat\b: 10 35 0.5
 \b(?:waist|hips?|chest)\b: 68 112 1
 \bsleep(?:ing)?(?: time| duration)? \[hour\]|\bhours? (?:slept|of sleep)\b: 5 9 0.5

@@ -23,8 +23,8 @@ def words_of(name: str) -> str:
 
 
 _ACRONYMS = lex.word_set("""
-    api cpu css csv cta dns ev gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms sql ssh
-    tls ts uri url usb uuid vat vin vm vpn xml yaml
+    api cpu css csv cta dns eta etd ev gps gpu guid html http https iban imo ip isbn json pdf pin sid sku sms
+    sql ssh tls ts uri url usb uuid vat vin vm vpn xml yaml
     """)
 
 
@@ -94,7 +94,7 @@ def short_noun(words: str) -> str:
     "dose mg" -> "dose"; `lat` and `lon` are written in full.
     """
     kept = words.split()
-    if len(kept) > 1 and kept[-1] in lex.UNITS:
+    if len(kept) > 1 and (kept[-1] in lex.UNITS or kept[-1] in LETTER_UNITS):
         kept = kept[:-1]
     return " ".join(
         {"lat": "latitude", "lon": "longitude", "lng": "longitude", "qty": "quantity", "id": "ID"}.get(w, w)

@@ -42,7 +42,7 @@ _SHORT = {
     "tel": "telephone", "dir": "folder", "lvl": "level", "mgr": "manager", "emp": "employee",
     "avg": "average", "est": "estimated", "attr": "attribute", "spec": "specification", "mins": "minutes",
     "secs": "seconds", "hrs": "hours", "num": "number", "nr": "number", "evt": "event", "rsvp": "RSVP",
-    "uom": "unit", "cat": "category",
+    "uom": "unit",
 }  # fmt: skip
 """Abbreviations in names -> words."""
 _UNIT = f"(?:{'|'.join(lex.UNITS)})"

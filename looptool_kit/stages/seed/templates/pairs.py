@@ -13,11 +13,11 @@ from looptool_kit.world.grammar import Scene
 from looptool_kit.world.spec import Param
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net|earliest|low)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net|earliest|low|not_?before|death)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross|latest|high)",
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross|latest|high|due|deadline|burial|funeral)",
     re.IGNORECASE,
 )
 

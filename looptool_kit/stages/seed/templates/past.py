@@ -8,7 +8,8 @@ _DONE = re.compile(
     r"\b(?:created|updated|modified|changed|since|issued|purchased?|recorded|observed|posted|paid|sold|received|joined"
     r"|hired|founded|installed|invoiced|completed|inspected|reported|occurred|happened|measured|taken|logged|died"
     r"|acquired|brewed|visited|harvested|caught|baked|collected|filed|seen|noticed|infected|found|lost|uploaded"
-    r"|submitted|registered|first registered|discovered|built|spent|ridden"
+    r"|submitted|registered|first registered|administered|given|discovered|built|spent|ridden"
+    r"|death|deceased|mail(?:ed|ing)? date|postmark"
     r"|last (?:visit|seen|service|login|update)|first registration|manufactur\w+|production date)\b"
     r"|^as of$|^arrived$|^read(?: on| at)?$|\breading date$|^(?:bought|sold|died|started) on$"
 )
@@ -39,9 +40,13 @@ def is_over(words: str, description: str, context: str) -> bool:
         return False
     if _DONE.search(words):
         return True
+    if _READS.match(context) and re.fullmatch(r"\w+ed (?:since|after|before)", words):
+        return True
     if (done := re.fullmatch(r"(\w+ed) (?:on|at|since|after|before|date)", words)) and done[1] not in (
         "needed", "required", "wanted", "desired", "requested", "delivered", "started", "ended",
     ):  # fmt: skip
+        return True
+    if re.search(r"\breports?\b(?! an?\b)", context.partition("\n")[0]) and words in _ENDS_OF_A_RANGE:
         return True
     if _TO_COME.search(f"{context} {told}"):
         return False
@@ -58,6 +63,18 @@ def is_over(words: str, description: str, context: str) -> bool:
     )
 
 
+_ENDS_OF_A_RANGE = (
+    "from",
+    "to",
+    "since",
+    "until",
+    "start",
+    "end",
+    "start date",
+    "end date",
+    "from date",
+    "to date",
+)
 _READS = re.compile(
     r"\b(?:list|get|search|find|show|export|summari[sz]e|reports?|fetch|retrieve|returns?|count|query|pull|read)\b"
 )

@@ -6,6 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from looptool_kit.core.samples import Tool
+from looptool_kit.stages.seed.templates.names import words_of
+from looptool_kit.text.words import stems
+
 _WORDS = (
     "zero",
     "one",
@@ -132,3 +136,63 @@ def with_stated(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
     if {"maximum", "exclusiveMaximum"} & set(schema):
         limits = {k: v for k, v in limits.items() if k not in ("maximum", "exclusiveMaximum")}
     return {**limits, **schema}
+
+
+_AT_TIMES = re.compile(
+    r"\bonly (?:for|if|when|in|with|used|needed|relevant|valid)\b|\bfor [\w -]+ only\b|\bignored\b"
+)
+
+
+def is_at_times(schema: Any) -> bool:
+    """Whether a parameter makes sense only beside some values of others."""
+    return _AT_TIMES.search(_said_of(schema)) is not None
+
+
+def is_of(name: str, subject: str) -> bool:
+    """Tell whether an ID is of whom a subject speaks.
+
+    As in "rides of a member".
+    """
+    noun = re.fullmatch(r"(.+) (?:id|number|no|uuid)", words_of(name))
+    return bool(noun) and re.search(rf"\b(?:of|for) (?:an?|one|the) {noun[1]}\b", subject) is not None
+
+
+def is_a_day(name: str, schema: Any) -> bool:
+    """Whether a parameter is a date.
+
+    Beside it "which date?" does not say which one is meant.
+    """
+    told = isinstance(schema, Mapping) and str(schema.get("format")) in ("date", "date-time")
+    return told or re.search(r"\b(?:date|day)\b", f"{words_of(name)} {_said_of(schema)}") is not None
+
+
+def which_day(noun: str) -> str:
+    """The question for one of several dates."""
+    return (
+        f"What is the {noun}{'' if re.search(r'date|day|deadline|start|end|time|month', noun) else ' date'}?"
+    )
+
+
+_IN_SOME_CASES = re.compile(
+    r"(?<!not )\b(?:mandatory|obligatory|required|must be (?:given|set|provided|filled))\b"
+)
+
+
+def ever_required(tool: Tool) -> frozenset[str]:
+    """The required parameters, and those that are in some cases.
+
+    A description of the parameter or of the tool says so.
+    """
+    sentences = [s for s in re.split(r"[.;]\s", tool.description.lower()) if _IN_SOME_CASES.search(s)]
+    said = {word for s in sentences for word in stems(s)}
+    return frozenset(
+        name
+        for name, schema in tool.properties.items()
+        if name in tool.required
+        or (_IN_SOME_CASES.search(_said_of(schema)) and "either" not in _said_of(schema))
+        or (sentences and set(stems(name)) <= said)
+    )
+
+
+def _said_of(schema: Any) -> str:
+    return str(schema.get("description") or "").lower() if isinstance(schema, Mapping) else ""

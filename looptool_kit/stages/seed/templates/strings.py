@@ -24,8 +24,7 @@ from looptool_kit.stages.seed.templates.examples import (
 from looptool_kit.stages.seed.templates.folders import in_a_folder
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.stages.seed.templates.past import is_over
-from looptool_kit.stages.seed.templates.remarks import remark_of
-from looptool_kit.text.words import stem, tokens
+from looptool_kit.text.words import stems, tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
@@ -33,44 +32,30 @@ from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 _CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
 _FREE = (
     None,
-    lex.NAME,
-    lex.KEYWORD,
     wt.TITLE,
     wt.TASK,
-    lex.NOTE,
-    lex.QUERY,
-    lex.TEAM,
-    lex.TAG,
-    wt.PRODUCT,
     wt.MESSAGE,
 )
 """Types so wide that examples say more."""
-_OF_WORDS = (lex.DRUG, lex.SPECIES, lex.DIET, wt.INGREDIENT, wt.DISH, wt.PRODUCT, kinds.FAULT)
+_OF_WORDS = (lex.DRUG, lex.SPECIES, wt.INGREDIENT, wt.DISH)
 """Types with some words of a kind: examples tell which of them the tool is about."""
-_NAMES_OF_THINGS = (
-    None,
-    lex.NAME,
-    wt.PERSON,
-    wt.PRODUCT,
-    lex.TEAM,
-    lex.FIRM,
-    wt.WORK,
-)
+_NAMES_OF_THINGS = (None, wt.PERSON, lex.FIRM, wt.WORK)
 _NAMED_BY_ID = re.compile(
-    r"\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$|'s number\b"
+    r"^(?:[\w-]+ ){1,3}number(?: of\b|\.?$)"
+    r"|\b(?:id|ids|identifier|sid|uuid) (?:of|for) |\bids?$|\bids? [a-z]|\bid\b\.?$|'s number\b"
 )
 """Descriptions of what is told by an ID, whatever its parameter is called: "The identifier of the charge"."""
-_VAGUE = (lex.NAME, lex.KEYWORD, wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
+_VAGUE = (wt.TITLE, wt.TASK, wt.CITY, wt.TIME)
 """Types that a description may correct, unless the name is exact."""
-_GOODS = re.compile(r"\b(?:items?|objects?|products?|goods)\b")
-"""Whose description is a product's, not a task's."""
 
 
 SLUG_NAME = kinds.SERVICE
 """Names as software has them: "billing-report"."""
-UNKNOWN = replace(lex.NAME, name="unknown")
-"""Of texts of which nothing is known but what they are called: made-up names."""
-_MADE_UP = (None, UNKNOWN, lex.NAME, lex.KEYWORD, lex.TEAM, lex.TAG, SLUG_NAME)
+UNKNOWN = text("unknown", "nobody knows what", str)
+"""Of texts of which nothing is known but what they are called.
+
+What a person would say is not guessed: no note, reason, title or search for a tool of any trade."""
+_MADE_UP = (None, UNKNOWN, SLUG_NAME)
 """Types whose values are put together from words that fit anything."""
 
 
@@ -80,8 +65,6 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     Days are over where the name or the tool speaks of them.
     """
     kind = _string(name, schema, description, owner, context)
-    if kind is kinds.ROOM and not _AT_HOME.search(f"{context} {description.lower()}"):
-        kind = kinds.ROOM_NUMBER
     if kind.question in (TIME.question, DATETIME.question) and not _EVENING.search(
         f"{context} {description}"
     ):
@@ -146,11 +129,6 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     told = re.sub(r"[`'\"][^`'\"]*\{[^`'\"]*[`'\"]", "", description.lower())
     if (stated := next((t for p, t in kinds.STATED if re.search(p, told)), None)) is not None:
         return _between(stated, told)
-    remark = remark_of(words, f"{context} {told}")
-    if remark is None and words in ("name", "title", "label") and owner:
-        remark = remark_of(f"{owner} name", "")
-    if remark is not None and not examples:
-        return remark
     place = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
     if place is kinds.SMALL_NUMBER or place is kinds.FLIGHT:
         return place
@@ -182,7 +160,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
     if (in_context := _by_context(words, context, told)) is not None:
         return in_context
     by_date = re.search(r"\bdate|\bday\b|deadline|due|when", told)
-    if (moment := _WHEN_DONE.fullmatch(words)) and (moment[1] != "by" or by_date):
+    if (moment := _WHEN_DONE.fullmatch(words)) and (moment[1] != "by" or by_date) and not examples:
         return DATETIME if moment[2] == "at" else DATE
     if words == "by" and by_date:
         return DATE
@@ -192,9 +170,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
     if days and re.search(r"week ?days?", f"{words} {told}"):
         return kinds.WEEKDAY
     if words.endswith("branch") and not git:
-        return kinds.LANDMARK
-    if words == "nickname" and owner not in _PEOPLE | {"account", "profile", "login"}:
-        return lex.NAME
+        return UNKNOWN
     if (thing := things.kind_of(words)) is not None and not examples:
         return thing
     if words.endswith("name") and set(re.findall(r"[a-z]+", told)) & _PEOPLE:
@@ -202,10 +178,7 @@ def _in_this_tool(words: str, told: str, owner: str, context: str, examples: lis
     item = re.fullmatch(r"(?:\w+ )?items?(?: name)?", words)
     if item and re.search(r"\b(?:dish(?:es)?|drinks?|meals?|menu|food|restaurant)\b", f"{told} {context}"):
         return wt.DISH
-    if re.fullmatch(r"alt(?:ernative)? text|image description|(?:photo )?caption", words):
-        return kinds.SCENE
-    line = r"(?:line |order )?(?:lines?|items?|positions?|products?|goods)"
-    return wt.PRODUCT if words == "description" and re.fullmatch(line, owner) else None
+    return None
 
 
 def _by_words(words: str, told: str, owner: str, context: str, examples: list[str]) -> Type | None:
@@ -216,49 +189,41 @@ def _by_words(words: str, told: str, owner: str, context: str, examples: list[st
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         prose = INSTANCES.split(told)[0]  # without its examples
         kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, prose)), None) or kind
-    if kind is wt.TASK and words.endswith("description") and _GOODS.search(context):
-        return wt.PRODUCT
     named_by_id = _NAMED_BY_ID.search(told) and not re.search(r"name|title|description", words)
     if is_id(words) or (kind is None and _CODES.search(words)) or (named_by_id and kind in _NAMES_OF_THINGS):
         return _identifier(words, owner)
     if kind in _FREE and len(set(examples)) >= 2:
         return one_of(examples)
-    if (kind is lex.TEAM and "categor" in words) or (kind is wt.CITY and re.search(r"region|area", words)):
+    if kind in _TOLD_BY_NAME and told and not _speaks_of(kind, words, told):
         kind = None
-    if kind is None and things.is_of_software(words):
-        return SLUG_NAME
-    if kind in (None, lex.NAME, lex.TEAM) and not (_OWN_NAME.fullmatch(words) and _NEW.match(context)):
-        return None  # what has a name already has another one than what is made up here
-    return kind
+    whose = re.match(
+        r"(?:the )?name of (?:the |an? )?((?:[\w-]+ )*?[\w-]+)(?= (?:to|in|that|which|of|for)\b|[.,;(]|$)",
+        told,
+    )
+    about = whose[1] if whose else owner if words == "name" else words
+    return SLUG_NAME if kind is None and things.is_of_software(about) else kind
+
+
+_TOLD_BY_NAME = (wt.PERSON, wt.CITY, wt.COUNTRY, wt.LANGUAGE, wt.ADDRESS, lex.FIRM, wt.HOTEL, wt.RESTAURANT)
+"""Kinds that a name may mean and a description take back: the destination of a medicine is no city."""
+
+
+def _speaks_of(kind: Type, words: str, told: str) -> bool:
+    """Whether a description leaves what a name says: it repeats the name, or says whose or which place."""
+    if re.search(r"\bcodes?\b|\bnumber\b|\bids?\b", told):
+        return False
+    said = set(stems(told))
+    return bool(said & {*stems(words), *stems(kind.name), "name", "who", "whom", "person", "people", "whose"})
 
 
 def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
-    """The type with values that people give to this tool: what is searched, what a message is."""
+    """The type with values that people give to this tool, `UNKNOWN` where that depends on its trade."""
     if kind is kinds.ROOM and not _AT_HOME.search(about):
         return kinds.ROOM_NUMBER
-    if kind is wt.PRODUCT and not re.search(r"product|goods", words) and not _SHOPS.search(about):
-        return UNKNOWN
-    if kind is wt.TITLE and words == "title" and not _AGENDA.search(context):
-        return UNKNOWN
-    if kind is wt.MESSAGE and (_OFFICIAL.search(context) or not _TO_A_PERSON.search(context)):
-        return UNKNOWN  # no "the kids are at the pool" in a payment reminder
-    if (
-        kind is wt.TITLE
-        and words == "title"
-        and re.search(r"\b(?:tasks?|to-?dos?|chores?|reminders?)\b", context)
-    ):
-        return wt.TASK
-    if kind in (lex.QUERY, lex.KEYWORD) and (subject := _subject_of(context)):
-        return replace(subject, name=kind.name, say=lex.QUERY.say, question=kind.question, words=kind.words)
-    if kind is lex.NOTE and words in ("description", "summary", "details"):
-        return _subject_of(context) or UNKNOWN
-    if kind in (lex.QUERY, lex.KEYWORD) and not _GOODS_SEARCHED.search(context):
-        people = re.search(r"\bname\b", about.split(context)[0]) or _PEOPLE & set(
-            map(stem, re.findall(r"[a-z]+", context))
-        )
-        if people and not _TEXTS_SEARCHED.search(context):
-            return replace(wt.PERSON, question=kind.question, words=kind.words)
-        return kinds.SUBJECT_QUERY if _TEXTS_SEARCHED.search(context) else UNKNOWN
+    if kind is wt.TITLE and not _AGENDA.search(context):
+        return wt.TASK if _TO_DO.search(context) else UNKNOWN
+    if kind is wt.MESSAGE:
+        return kinds.MESSAGE if _TO_A_PERSON.match(context) and not _OFFICIAL.search(context) else UNKNOWN
     return kind
 
 
@@ -266,29 +231,9 @@ _OFFICIAL = re.compile(
     r"\b(?:reminder|payments?|invoices?|notice|warning|alerts?|announce\w*|broadcast|newsletter|quote|offer|contract"
     r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
 )
-_TO_A_PERSON = re.compile(
-    r"\b(?:sms|texts?|chat|whatsapp|direct message|dm|slack|teams|e-?mails?|mail|friends?|contacts?"
-    r"|colleagues?|person|users?|members?|post|tweet|reply|replies|comment|translat\w+"
-    r"|channel|someone|greet\w*|card|guests?|recipient)\b"
-)
-_TEXTS_SEARCHED = re.compile(
-    r"\b(?:documents?|files?|notes?|e-?mails?|messages?|pages?|wiki|articles?|posts?|knowledge|contracts?|archive|web"
-    r"|internet|reports?|news|tickets?|issues?|threads?|lines|logs?)\b"
-)
-_GOODS_SEARCHED = re.compile(
-    r"\b(?:products?|shops?|stores?|items?|goods|catalog\w*|markets?|offers?|listings|inventory|buy)\b"
-)
-
-
-def _subject_of(context: str) -> Type | None:
-    """The kind of thing that a tool's name or description speaks of: "search the tool library"."""
-    found = (things.kind_of(w) or things.kind_of(stem(w)) for w in re.findall(r"[a-z]+", context))
-    return next((kind for kind in found if kind is not None), None)
-
-
-_OWN_NAME = re.compile(r"(?:friendly |display |short |nick ?)?(?:name|title|label)")
-_NEW = re.compile(r"(?:\w+ ){0,3}(?:create|add|make|register|rename|save|new|start|open)\b")
-"""Tools that give a new thing a name."""
+_TO_A_PERSON = re.compile(r"(?:\w+ )?(?:send|post|write|reply|message|text|sms|chat|dm|tweet|comment)\b")
+"""Names of tools that bring a message to somebody."""
+_TO_DO = re.compile(r"\b(?:to-?dos?|chores?|reminders?)\b")
 _WHEN_DONE = re.compile(
     r"(?:(?:\w+ed|sent|paid|sold|lost|found|taken|best) (since|after|before|until|by)"
     r"|(?:\w+ )?(on|at)|until|since)"
@@ -306,15 +251,7 @@ _SAYS_NOTHING = (
     "args",
     "input",
 )
-_SHOPS = re.compile(
-    r"\b(?:shops?|shopping|stores?|carts?|baskets?|inventory|stock|warehouses?|buy|sell|products?|purchases?"
-    r"|prices?|retail|invoices?|quotes?|suppliers?|catalog\w*|sku|lost|packages?|parcels?|rent|lend|auctions?|checkout)\b"
-)
-"""Tools in which an item is something from a shop; in others nobody knows."""
-_AGENDA = re.compile(
-    r"\b(?:meetings?|calendar|appointments?|agenda|calls?|sessions?|interviews?|workshops?|invit\w+|tasks?|to-?dos?"
-    r"|reminders?|chores?)\b"
-)
+_AGENDA = re.compile(r"\b(?:meetings?|calendar|appointments?|agenda|calls?|interviews?|invit\w+)\b")
 """Tools whose titles are those of an office."""
 _PEOPLE = lex.word_set("""
     addressee address applicant attendee author buyer client contact customer driver employee guest guardian
@@ -327,10 +264,6 @@ _PEOPLE = lex.word_set("""
 
 def _by_context(words: str, context: str, told: str) -> Type | None:
     """The type of a name that means one thing only in some tools: a title of books, an item of a fridge."""
-    if words in ("text", "term", "keywords", "pattern", "contains") and re.search(
-        r"\b(?:find|search|filter|look)", context
-    ):
-        return lex.QUERY
     if words == "title" and re.search(
         r"\b(?:books?|films?|movies?|songs?|albums?|library|author)\b", f"{context} {told}"
     ):

@@ -13,7 +13,7 @@ from looptool_kit.world.core import Type, pool
 from looptool_kit.world.pools import words as listed
 
 _KINDS = r"""
-(?:crop|vegetable|plant|seed|produce)s?(?: name| type)?:
+(?:crop|vegetable)s?(?: name| type)?:
   tomatoes|carrots|potatoes|lettuce|spinach|onions|beans|peas|pumpkins|leeks|cabbage|radishes|
   beetroot|courgettes|cucumbers|garlic|kale|celery
 (?:\w+ )?sports?(?: name)?:
@@ -28,30 +28,18 @@ fruits?:
 flowers?:
   roses|tulips|lilies|sunflowers|daisies|peonies|orchids|carnations|daffodils|irises|violets|
   dahlias|asters|poppies|hyacinths|lavender
-(?:bird|species|bird species|animal species)(?: name)?:
-  blackbird|robin|grey heron|kingfisher|red kite|barn owl|goldfinch|house sparrow|mallard|
-  white stork|great tit|common swift|magpie|starling|wren|cormorant
-(?:fish|catch|fish species):
+fish(?: species)?:
   cod|herring|mackerel|salmon|trout|pike|perch|eel|sole|plaice|tuna|sardines|halibut|turbot|
   carp|haddock
-(?:material|fabric|cloth)s?(?: type)?:
-  cotton|linen|wool|silk|denim|leather|velvet|felt|canvas|nylon|polyester|hemp|satin|
-  corduroy|flannel|tweed
 (?:metal|alloy)s?:
   steel|aluminium|copper|brass|bronze|zinc|tin|nickel|titanium|iron|silver|gold|lead|
   platinum|chrome|magnesium
-(?:allergy|allergen|substance|allergic to)s?:
-  penicillin|peanuts|latex|pollen|shellfish|eggs|milk|wheat|soy|aspirin|bee stings|dust mites|
-  nickel|iodine|sulfites|sesame
 (?:disease|diagnosis|illness):
   asthma|migraine|bronchitis|diabetes|anaemia|eczema|arthritis|influenza|pneumonia|tonsillitis|
   gastritis|sinusitis|hypertension|psoriasis|measles|appendicitis
 symptoms?:
   headache|fever|cough|nausea|dizziness|back pain|sore throat|rash|fatigue|chest pain|insomnia|
   toothache|runny nose|stomach pain|joint pain|shortness of breath
-(?:treatment|therapy|procedure|service type|treatment type):
-  physiotherapy|massage|acupuncture|dental cleaning|X-ray|blood test|vaccination|eye test|
-  ultrasound|root canal|hearing test|skin check|speech therapy|bandage change|ECG|dialysis
 (?:vaccine|vaccination)s?(?: name)?:
   tetanus|measles|polio|rabies|hepatitis B|influenza|mumps|rubella|pertussis|yellow fever|
   typhoid|cholera|meningitis|shingles|hepatitis A|diphtheria
@@ -61,13 +49,10 @@ symptoms?:
 (?:job title|occupation|profession):
   electrician|nurse|accountant|carpenter|plumber|software engineer|teacher|driver|cook|welder|
   receptionist|gardener|architect|translator|mechanic|baker
-skills?(?: name)?:
-  welding|first aid|bookkeeping|Python|public speaking|project management|photography|carpentry|
-  Spanish|copywriting|driving|negotiation|data analysis|cooking|sewing|plumbing
-(?:school )?(?:subject area|discipline|school subject):
+(?:academic discipline|school subject):
   mathematics|physics|chemistry|biology|history|geography|art|music|economics|philosophy|Latin|
   computer science|sociology|literature|astronomy|law
-(?:car|vehicle|car make|make|vehicle make)(?: model)?:
+(?:car|car make|vehicle make)(?: model)?:
   Volkswagen Golf|Toyota Corolla|Ford Fiesta|Renault Clio|Volvo V60|Skoda Octavia|Fiat Panda|
   Honda Civic|Opel Corsa|Mazda 3|Peugeot 208|Kia Ceed|BMW X1|Audi A4|Seat Ibiza|Nissan Leaf
 airlines?(?: name)?:
@@ -76,14 +61,10 @@ airlines?(?: name)?:
 (?:exercise|workout)(?: name)?:
   push-ups|squats|deadlift|bench press|pull-ups|lunges|plank|rowing|burpees|sit-ups|leg press|
   shoulder press|bicep curls|hip thrusts|jumping jacks|dips
-(?:hand ?)?tools?(?: name)?:
-  hammer|cordless drill|angle grinder|jigsaw|ladder|chainsaw|spirit level|wheelbarrow|
-  circular saw|pressure washer|belt sander|crowbar|soldering iron|hedge trimmer|tile cutter|
-  nail gun
 (?:furniture|piece of furniture):
   bookcase|sofa|armchair|wardrobe|desk|dining table|chest of drawers|bed|bench|stool|sideboard|
   coat rack|nightstand|display cabinet|rocking chair|folding table
-(?:appliance|device type|device|household appliance)s?:
+(?:household )?appliances?:
   dishwasher|washing machine|fridge|oven|tumble dryer|vacuum cleaner|kettle|toaster|freezer|
   microwave|coffee machine|dehumidifier|air conditioner|boiler|cooker hood|hob
 (?:garment|clothing|clothes|clothing item):
@@ -104,9 +85,6 @@ airlines?(?: name)?:
 (?:dog )?breeds?:
   beagle|border collie|poodle|dachshund|labrador|greyhound|whippet|boxer|dalmatian|husky|corgi|
   pug|rottweiler|spaniel|terrier|akita
-(?:chemical|compound|reagent|solvent)s?(?: name)?:
-  ethanol|acetone|methanol|toluene|glycerol|ammonia|sodium chloride|sulfuric acid|acetic acid|
-  hexane|benzene|chloroform|hydrogen peroxide|nitric acid|citric acid|urea
 (?:fuel|fuel type)s?:
   diesel|petrol|kerosene|natural gas|propane|hydrogen|wood pellets|heating oil|biodiesel|ethanol|
   coal|butane|methanol|LPG|peat|biogas
@@ -116,25 +94,15 @@ airlines?(?: name)?:
 (?:river|lake|waterway|water body)(?: name)?:
   Rhine|Danube|Elbe|Thames|Loire|Seine|Tagus|Ebro|Po|Vistula|Oder|Rhone|Volga|Dnieper|
   Shannon|Severn
-(?:mountain|peak|summit|trail|hike)(?: name)?:
-  Mont Blanc|Matterhorn|Ben Nevis|Zugspitze|Etna|Snowdon|Eiger|Piz Palu|Triglav|Olympus|
-  Galdhopiggen|Rigi|Pilatus|Teide|Vesuvius|Grossglockner
 (?:port|harbou?r)(?: name)?:
   Rotterdam|Hamburg|Antwerp|Singapore|Valencia|Genoa|Marseille|Gdansk|Busan|Felixstowe|Oslo|
   Piraeus|Lisbon|Bergen|Izmir|Santos
-(?:cargo|commodity|goods type|freight):
-  coffee beans|steel coils|timber|cement|wheat|fertiliser|bananas|cotton|scrap metal|copper ore|
-  machine parts|rice|soybeans|paper rolls|salt|sugar
 (?:pest|pest type)s?:
   aphids|slugs|snails|mites|whitefly|ants|mice|wasps|moths|weevils|caterpillars|thrips|
   cockroaches|termites|moles|rats
-(?:craft|hobby|activity|activity type|interest)(?: name)?:
+(?:craft|hobby)(?: name)?:
   knitting|pottery|hiking|swimming|chess|painting|climbing|cycling|gardening|yoga|photography|
   sailing|dancing|fishing|archery|kayaking
-(?:topic|theme|lesson topic|essay topic|discussion topic)s?:
-  climate change|local history|jazz|space travel|healthy eating|folk tales|public transport|
-  the Olympic Games|weather|family life|modern art|renewable energy|world trade|film music|
-  street food|the human heart
 (?:hop|hops|hop variety):
   Citra|Saaz|Cascade|Mosaic|Fuggle|Simcoe|Centennial|Amarillo|Magnum|Tettnang|Perle|Galaxy|
   Chinook|Hallertau|Nugget|Willamette
@@ -144,15 +112,9 @@ airlines?(?: name)?:
 (?:drink|beverage|coffee)s?(?: name| type)?:
   espresso|cappuccino|green tea|apple juice|lemonade|hot chocolate|mineral water|orange juice|
   iced tea|flat white|ginger ale|tonic water|latte|ginger beer|tomato juice|mint tea
-(?:gem|gemstone|stone|mineral)s?:
+(?:gem|gemstone)s?:
   ruby|sapphire|emerald|opal|topaz|garnet|amethyst|pearl|jade|turquoise|diamond|quartz|onyx|
   agate|peridot|aquamarine
-(?:holiday|occasion|festival):
-  Easter|Christmas|New Year|Halloween|a birthday|a wedding|an anniversary|Midsummer|a graduation|
-  Thanksgiving|Carnival|a farewell party|Diwali|Eid|Hanukkah|a housewarming
-(?:vehicle type|equipment type|machine type|machinery):
-  excavator|forklift|crane|tractor|bulldozer|wheel loader|dump truck|road roller|scissor lift|
-  telehandler|generator|concrete mixer|compressor|skid steer|trencher|pile driver
 """.strip()
 
 

@@ -20,12 +20,11 @@ import jsonschema_rs
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
 from looptool_kit.stages.seed.templates.examples import told_numbers
-from looptool_kit.stages.seed.templates.kinds import PAST, SLUG, STREET
+from looptool_kit.stages.seed.templates.kinds import PAST, PET_NAME, SLUG, STREET
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
 from looptool_kit.stages.seed.templates.patterns import sampler
-from looptool_kit.stages.seed.templates.remarks import remark_of
 from looptool_kit.stages.seed.templates.stated import with_stated
 from looptool_kit.stages.seed.templates.strings import UNKNOWN, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
@@ -166,7 +165,7 @@ _LIMITS = (
 def _within(t: Type, schema: Mapping[str, Any]) -> Type:
     """The type with only those values that satisfy the schema."""
     limits = {k: v for k, v in schema.items() if k in _LIMITS}
-    if not limits:
+    if not limits or t is UNKNOWN:
         return t
     try:
         fits = jsonschema_rs.validator_for(limits).is_valid
@@ -259,7 +258,7 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
                 "birth date",
                 "date of birth",
             ):
-                part = (remark_of("pet name", "") or part) if key == "name" else PAST
+                part = PET_NAME if key == "name" else PAST
             if part is UNKNOWN:
                 raise Unusable("nothing tells what a person says for it")
             parts[key] = part
@@ -270,8 +269,9 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
         extra = schema.get("additionalProperties")
         if extra is False:
             raise Unusable(f"{name} is an object without properties")
-        each = type_of("value", extra) if isinstance(extra, Mapping) and extra else lex.KEYWORD
-        each = replace(each, say=verbatim) if each is lex.KEYWORD or each is lex.NAME else each
+        each = type_of("value", extra) if isinstance(extra, Mapping) and extra else UNKNOWN
+        if each is UNKNOWN:
+            raise Unusable(f"nothing tells what {name} holds: give it properties")
         parts, needed = (
             dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each),
             frozenset(),

@@ -29,10 +29,10 @@ from looptool_kit.stages.seed.templates.choices import said, switch
 from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
 from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, without_hints
-from looptool_kit.stages.seed.templates.kinds import APP, PAST, ROOM
+from looptool_kit.stages.seed.templates.kinds import APP, PAST, PET_NAME, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
-from looptool_kit.stages.seed.templates.nouns import label_of, plural
-from looptool_kit.stages.seed.templates.remarks import remark_of
+from looptool_kit.stages.seed.templates.nouns import DAYS, label_of, plural
+from looptool_kit.stages.seed.templates.stated import ever_required, is_a_day, is_at_times, is_of, which_day
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import OF_ANIMALS, Group, Many, type_of, without_number
@@ -102,7 +102,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     params: list[Param] = []
     fixed = constants(tool)
     for name, schema in tool.properties.items():
-        if name not in tool.required and of_one_choice(name, tool):
+        if name not in tool.required and (of_one_choice(name, tool) or is_at_times(schema)):
             continue
         if is_technical(name, schema) and not is_of_the_tool(name, tool):
             continue
@@ -118,14 +118,19 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                 )
             if OF_ANIMALS & set(tool.properties):
                 kind = PAST if kind is wt.BIRTH_DATE else kind
-                kind = (remark_of("pet name", "") or kind) if name == "name" else kind
+                kind = PET_NAME if name == "name" else kind
+            if kind.name == "boolean" and set(stems(name)) - STOP <= set(stems(subject_words)):
+                raise Unusable(f"what the tool does names {name} already")
             if kind.name == "boolean" and name in tool.required and (ends := two_ends(tool, name)):
                 kind = switch(*ends)
             params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
         except Unusable:
-            if name in tool.required:
+            if name in ever_required(tool):
                 raise
     params = [p for p in params if not (p.optional and smaller_unit(p, params))]
+    # "Search rides of a member": of which one is always said.
+    whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
+    params = [replace(p, optional=False) if whose == [p.name] else p for p in params]
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -139,7 +144,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
-    description, needed = _described(schema), name in tool.required
+    description, needed = _described(schema), name in ever_required(tool)
     clauses, also, question, words = wordings(
         words_of(name), description, kind, owner_of(tool, description), verb, subject_words
     )
@@ -157,6 +162,8 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         noun = noun or label_of(words_of(name), description, kind, owner_of(tool, description))
         noun = noun if noun.startswith("new ") else f"new {noun}"
         clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
+    if kind.question in DAYS and any(is_a_day(n, s) for n, s in tool.properties.items() if n != name):
+        question = which_day(noun or label_of(words_of(name), description, kind, owner_of(tool, description)))
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
 
@@ -310,7 +317,7 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in _MAKING):
             continue
-        goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH)
+        goods = p.type in (wt.INGREDIENT, wt.DISH)
         if goods and re.search(rf"\w \w+ {re.escape(noun)}", match[0]):
             return None  # "report a lost item"
         if not before and (goods or noun in _ANY) and not p.optional:
@@ -327,7 +334,6 @@ def _slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str
             not before
             and not names_a_thing(p)
             and not (p.type is wt.PERSON and noun == owner and verb not in _MAKING)
-            and p.type.name not in (lex.QUERY.name, lex.KEYWORD.name)
             and p.type not in (PHONE, EMAIL, wt.URL)
             and p.type.name != "number"
         ):
@@ -356,7 +362,7 @@ def _lead(p: Param, noun: str, found: str, *, bare: bool) -> str:
 _MOMENTS = (DATE.question, DATETIME.question, TIME.question)
 _ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
-_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.NAME, lex.USER_NAME, SLUG_NAME, wt.TITLE, WORK, APP)
+_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.USER_NAME, SLUG_NAME, wt.TITLE, WORK, APP)
 
 
 _PEOPLE = lex.word_set("""
@@ -387,9 +393,9 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
         if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
-        out += [words] if p.type in (TITLE, lex.NAME, WORK) and words in ("title", "name") else []
+        out += [words] if p.type in (TITLE, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
-    goods = p.type in (wt.PRODUCT, wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
+    goods = p.type in (wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
     if p.type is wt.PERSON and words in ("name", "full name") and not p.optional and owner:
         out += [owner]  # "remove a singer" by `name`
     if goods and not p.optional:
