@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,7 @@ def flipped(run: Run) -> list[str]:
     change = paired(a, b)
     return [
         f"{after} against {before}: {change.fixed} fixed, {change.broken} broken; see each:"
+        f" looptool view {shlex.quote(str(run.path))}, or"
         f" CompareView(run, {before!r}, {after!r}) in a notebook."
     ]
 

@@ -42,6 +42,7 @@ def test_without_names_the_first_is_compared_with_the_last_as_the_scoreboard_say
     assert view.names == ["base", "D3"]
     [told] = flipped(run)
     assert f"{counts['fixed']} fixed, {counts['broken']} broken" in told and "'base', 'D3'" in told
+    assert f"looptool view {run.path}" in told
 
 
 def test_a_row_has_both_answers_against_the_label(run: Run) -> None:
