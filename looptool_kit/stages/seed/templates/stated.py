@@ -153,8 +153,9 @@ def is_of(name: str, subject: str) -> bool:
 
     As in "rides of a member".
     """
-    noun = re.fullmatch(r"(.+) (?:id|number|no|uuid)", words_of(name))
-    return bool(noun) and re.search(rf"\b(?:of|for) (?:an?|one|the) {noun[1]}\b", subject) is not None
+    if (noun := re.fullmatch(r"(.+) (?:id|number|no|uuid)", words_of(name))) is None:
+        return False
+    return re.search(rf"\b(?:of|for) (?:an?|one|the) {noun[1]}\b", subject) is not None
 
 
 def is_a_day(name: str, schema: Any) -> bool:
