@@ -41,6 +41,14 @@ TINY = {
 }
 
 
+@pytest.fixture(scope="module", autouse=True)
+def beside_other_tests() -> Iterator[None]:
+    """Ray gives way to whatever else runs; beside another worker of pytest that is half of the cores."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_worker_niceness", "0")
+        yield
+
+
 @pytest.fixture(scope="module")
 def ray_of_two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClusterSettings]:
     """A local Ray that ends with the module."""
