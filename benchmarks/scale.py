@@ -253,7 +253,7 @@ def table(sizes: list[int], stages: tuple[str, ...]) -> str:
     ]
     for stage in stages:
         figures = [_figures(stage, n) for n in sizes]
-        cells = [f"{f['cpu']:.3g} | {f['peak']:,.0f}" if f else "not run | " for f in figures]
+        cells = [f"{_short(f['cpu'])} | {f['peak']:,.0f}" if f else "not run | " for f in figures]
         measured = [(n, f) for n, f in zip(sizes, figures, strict=True) if f][-2:]
         growth = ""
         if len(measured) == 2:
@@ -261,6 +261,10 @@ def table(sizes: list[int], stages: tuple[str, ...]) -> str:
             growth = f"{math.log(b['cpu'] / a['cpu']) / math.log(large / small):.2f}"
         lines.append(f"| {stage} | {' | '.join(cells)} | {growth} |")
     return "\n".join(lines)
+
+
+def _short(seconds: float) -> str:
+    return f"{seconds:,.0f}" if seconds >= 100 else f"{seconds:.3g}"
 
 
 def _figures(stage: str, count: int) -> dict[str, float] | None:
