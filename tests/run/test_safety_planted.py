@@ -164,6 +164,15 @@ def test_batches_of_unknown_inputs_are_not_taken_for_these(run: Run, mark: bytes
     Run.open(run.path).close()  # which sweeps
 
 
+def refused_and_listed(path: Path, reason: str) -> None:
+    """The run cannot be opened, in either way, and the list of runs shows it all the same."""
+    for read_only in (False, True):
+        with pytest.raises(RunError, match=reason):
+            Run.open(path, read_only=read_only)
+    listed = CliRunner().invoke(app, ["runs", str(path.parent)])
+    assert listed.exit_code == 0 and listed.exception is None, listed.output
+
+
 @pytest.mark.parametrize(
     "name", ["run.toml", "decisions.jsonl", "seed/pool.parquet", "iterations/01/probes.json", "x/y/z"]
 )
@@ -178,11 +187,7 @@ def test_what_has_no_end_is_not_read(run: Run, tmp_path: Path, name: str, kind: 
     else:
         os.mkfifo(tmp_path / "pipe")
         place.symlink_to(tmp_path / "pipe") if kind != "pipe" else os.mkfifo(place)
-    for read_only in (False, True):
-        with pytest.raises(RunError, match=f"{name} is a pipe, a device or"):
-            Run.open(run.path, read_only=read_only)
-    listed = CliRunner().invoke(app, ["runs", str(run.path.parent)])
-    assert listed.exit_code == 0 and listed.exception is None, listed.output
+    refused_and_listed(run.path, f"{name} is a pipe, a device or")
 
 
 def test_a_copy_takes_in_nothing_that_a_link_points_at(tmp_path: Path) -> None:
@@ -203,11 +208,7 @@ def test_a_text_of_gigabytes_is_not_read(run: Run, name: str) -> None:
     (run.path / name).parent.mkdir(parents=True, exist_ok=True)
     with (run.path / name).open("ab") as file:
         file.truncate(2**36)
-    for read_only in (False, True):
-        with pytest.raises(RunError, match=f"{name} has 64 GiB.*Move it away"):
-            Run.open(run.path, read_only=read_only)
-    listed = CliRunner().invoke(app, ["runs", str(run.path.parent)])
-    assert listed.exit_code == 0 and listed.exception is None, listed.output
+    refused_and_listed(run.path, f"{name} has 64 GiB.*Move it away")
 
 
 def test_a_folder_whose_name_is_no_text_is_refused_before_anything_is_made(tmp_path: Path) -> None:

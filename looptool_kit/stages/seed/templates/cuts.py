@@ -11,7 +11,6 @@ _TAIL = re.compile(
     r"[^,]{1,40}(?:$|,))"
     r"| or (?:for|in|of|from|on|at) "
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
-    r""
     r"| (?:and )?optionally | (?:fully|partly|partially|wholly)\b| returning"
     r"| and (?:then )?(?:return|get|give|provide|show)s? | along with |"
     r" including | as well as"
@@ -54,8 +53,8 @@ _SECOND_CLAUSE = re.compile(
 
 
 _LOOSE = re.compile(
-    r"\s+(?:belonging|brought|held|kept|sent|taken|found|specified|identified|used|associated|made|owned|located|contained|related|linked|attached"
-    r"|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the"
+    r"\s+(?:belonging|brought|held|kept|sent|taken|found|specified|identified|used|associated|made|owned|located|contained|related"
+    r"|linked|attached|registered|given|assigned|according|based|matching|sorted|filtered|provided|available|and|or|an?|the"
     r"|at|by|for|from|of|to|with)$"
 )
 

@@ -138,6 +138,11 @@ def with_stated(schema: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return {**limits, **schema}
 
 
+def described(schema: Any) -> str:
+    """A parameter's description, empty where it has none."""
+    return str(schema.get("description") or "") if isinstance(schema, Mapping) else ""
+
+
 _AT_TIMES = re.compile(
     r"\bonly (?:for|if|when|in|with|used|needed|relevant|valid)\b|\bfor [\w -]+ only\b|\bignored\b"
 )
@@ -145,7 +150,7 @@ _AT_TIMES = re.compile(
 
 def is_at_times(schema: Any) -> bool:
     """Whether a parameter makes sense only beside some values of others."""
-    return _AT_TIMES.search(_said_of(schema)) is not None
+    return _AT_TIMES.search(described(schema).lower()) is not None
 
 
 def is_of(name: str, subject: str) -> bool:
@@ -164,7 +169,7 @@ def is_a_day(name: str, schema: Any) -> bool:
     Beside it "which date?" does not say which one is meant.
     """
     told = isinstance(schema, Mapping) and str(schema.get("format")) in ("date", "date-time")
-    return told or re.search(r"\b(?:date|day)\b", f"{words_of(name)} {_said_of(schema)}") is not None
+    return told or re.search(r"\b(?:date|day)\b", f"{words_of(name)} {described(schema).lower()}") is not None
 
 
 def which_day(noun: str) -> str:
@@ -190,10 +195,6 @@ def ever_required(tool: Tool) -> frozenset[str]:
         name
         for name, schema in tool.properties.items()
         if name in tool.required
-        or (_IN_SOME_CASES.search(_said_of(schema)) and "either" not in _said_of(schema))
+        or (_IN_SOME_CASES.search(described(schema).lower()) and "either" not in described(schema).lower())
         or (sentences and set(stems(name)) <= said)
     )
-
-
-def _said_of(schema: Any) -> str:
-    return str(schema.get("description") or "").lower() if isinstance(schema, Mapping) else ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.stated import described
 
 _HEADER = re.compile(r"x[-_][\w-]+|[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z0-9]*)+", re.ASCII)
 """`X-Trace`, `Notion-Version`, `If-Match`: names as HTTP headers have them."""
@@ -41,7 +42,7 @@ def is_technical(name: str, schema: Any) -> bool:
 
     By its name, or what its description says of it.
     """
-    description = str(schema.get("description") or "") if isinstance(schema, Mapping) else ""
+    description = described(schema)
     named = _HEADER.fullmatch(name) or _NAMES.fullmatch(words_of(name))
     return bool(named or _ABOUT.search(description))
 

@@ -32,7 +32,14 @@ from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE, plain, 
 from looptool_kit.stages.seed.templates.kinds import APP, PAST, PET_NAME, ROOM
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS, label_of, plural
-from looptool_kit.stages.seed.templates.stated import ever_required, is_a_day, is_at_times, is_of, which_day
+from looptool_kit.stages.seed.templates.stated import (
+    described,
+    ever_required,
+    is_a_day,
+    is_at_times,
+    is_of,
+    which_day,
+)
 from looptool_kit.stages.seed.templates.strings import SLUG_NAME, UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import OF_ANIMALS, Group, Many, type_of, without_number
@@ -96,11 +103,11 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     parameter has no values.
     """
     verb, subject_words = headline(tool)
-    others = " ".join(f"{words_of(n)} {_described(s)}" for n, s in tool.properties.items())
+    others = " ".join(f"{words_of(n)} {described(s)}" for n, s in tool.properties.items())
     said_of_it = " ".join(tool.description.lower().split())
     context = f"{words_of(tool.name)} {said_of_it}\n{' '.join(others.lower().split())}"
     params: list[Param] = []
-    fixed = constants(tool)
+    fixed, needed = constants(tool), ever_required(tool)
     for name, schema in tool.properties.items():
         if name not in tool.required and (of_one_choice(name, tool) or is_at_times(schema)):
             continue
@@ -109,7 +116,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         try:
             schema = with_limits_of(tool, name, schema)
             kind = without_number(
-                name, type_of(name, schema, owner_of(tool, _described(schema)), context), tool.properties
+                name, type_of(name, schema, owner_of(tool, described(schema)), context), tool.properties
             )
             if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
                 raise Unusable(
@@ -123,9 +130,11 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                 raise Unusable(f"what the tool does names {name} already")
             if kind.name == "boolean" and name in tool.required and (ends := two_ends(tool, name)):
                 kind = switch(*ends)
-            params.append(_param(tool, name, schema if isinstance(schema, dict) else {}, kind))
+            params.append(
+                _param(tool, name, schema if isinstance(schema, dict) else {}, kind, name in needed)
+            )
         except Unusable:
-            if name in ever_required(tool):
+            if name in needed:
                 raise
     params = [p for p in params if not (p.optional and smaller_unit(p, params))]
     # "Search rides of a member": of which one is always said.
@@ -141,10 +150,10 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     )
 
 
-def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
+def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type, needed: bool) -> Param:
     """A parameter with its wordings, which depend on what the tool does."""
     verb, subject_words = headline(tool)
-    description, needed = _described(schema), name in ever_required(tool)
+    description = described(schema)
     clauses, also, question, words = wordings(
         words_of(name), description, kind, owner_of(tool, description), verb, subject_words
     )
@@ -166,10 +175,6 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type) -> Param:
         question = which_day(noun or label_of(words_of(name), description, kind, owner_of(tool, description)))
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
-
-
-def _described(schema: Any) -> str:
-    return str(schema.get("description") or "") if isinstance(schema, dict) else ""
 
 
 _TO_A_VALUE = ("set", "change", "adjust", "update")
