@@ -51,6 +51,17 @@ other = ProbeView(Probes([probe.model_copy(update=change)]), Samples([hostile]))
 other
 """
 
+SLOW = """
+import time
+
+class Busy(ProbeView):
+    def on_row(self, at):
+        time.sleep(1)
+        return super().on_row(at)
+
+Busy(Run.open("run"))
+"""
+
 
 def until(page: Any, check: Callable[[], bool], seconds: float = 120) -> None:
     """Wait for something outside the page, letting the page live on."""
@@ -231,3 +242,51 @@ def test_probe_view(lab: tuple[str, Path], page: Any) -> None:
     head = used.grid.get_by_role("columnheader", name="perplexity")
     assert head.get_attribute("aria-sort") == "descending"
     assert page.faults == [] and page.outside == []
+
+
+def test_tags_typed_before_the_row_is_known_are_those_of_the_row_selected(
+    lab: tuple[str, Path], page: Any
+) -> None:
+    url, root = lab
+    folder = root / "busy-probe"
+    folder.mkdir()
+    write_notebook(folder / "busy.ipynb", CELL.partition("view = ")[0], SLOW)
+    open_notebook(page, url, "busy-probe/busy.ipynb")
+    view = page.locator(".lt-view").first
+    used = Used(page, view, folder)
+    tags = view.get_by_role("textbox", name="tags")
+    ids = [p.sample_id for p in PROBES[2]]
+
+    def told(lines: list[tuple[str, list[str]]]) -> None:
+        file = folder / "run" / "decisions.jsonl"
+        used.until(
+            lambda: file.exists() and [(d["row"], d["value"]) for d in map(json.loads, file.open())] == lines
+        )
+
+    # Two rows further, and no wait before the key and before Enter.
+    used.grid.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("t")
+    page.keyboard.type("second")
+    page.keyboard.press("Enter")
+    told([(ids[2], ["second"])])
+    # What is still being typed when the row becomes known is added to its tags.
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("t")
+    page.keyboard.type("more")
+    used.until(lambda: tags.input_value() == "second, more")
+    page.keyboard.press("Enter")
+    told([(ids[2], ["second"]), (ids[2], ["second", "more"])])
+    # From no row to rows.
+    used.search.fill("no such row")
+    view.get_by_text("No row matches.").wait_for()
+    assert tags.is_disabled()
+    view.get_by_role("button", name="clear filters").click()
+    view.get_by_text("No row matches.").wait_for(state="hidden")
+    used.grid.press("t")
+    page.keyboard.type("found")
+    page.keyboard.press("Enter")
+    used.until(lambda: len((folder / "run" / "decisions.jsonl").read_text().splitlines()) == 3)
+    assert json.loads((folder / "run" / "decisions.jsonl").read_text().splitlines()[2])["value"][-1] == "found"
+    assert page.faults == []

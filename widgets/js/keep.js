@@ -60,29 +60,58 @@ function tagField(model, say, leave) {
     title,
     dir: "auto",
   });
-  /** The row that the field is about. @type {{ id: string | null, tags: string }} */
-  let row = { id: null, tags: "" };
+  /**
+   * The row that the field is about; null: none, or not known yet.
+   * @type {{ id: string, tags: string } | null}
+   */
+  let row = null;
+  /** Tags of a row with those that were typed before its own were known. */
+  const joined = (/** @type {string[]} */ ...tags) => tags.filter(Boolean).join(", ");
+  const tag = async (/** @type {string} */ id, /** @type {string} */ tags) =>
+    (await ask(model, "tag", { id, tags })).message;
   const keep = () => {
-    const { id } = row;
-    const tags = node.value;
-    if (id === null || tags === row.tags) return;
-    row = { id, tags };
-    told(say, async () => (await ask(model, "tag", { id, tags })).message);
+    const typed = node.value;
+    if (typed === (row?.tags ?? "")) return;
+    if (row) {
+      const { id } = row;
+      row = { id, tags: typed };
+      told(say, () => tag(id, typed));
+      return;
+    }
+    const at = model.get("cursor");
+    node.value = "";
+    told(say, async () => {
+      const { id, tags } = await ask(model, "row", { at });
+      if (id === null) throw new Error("no row is shown");
+      return tag(id, joined(tags, typed));
+    });
   };
-  const show = oneAtATime(async () => {
-    const answer = await ask(model, "row", { at: model.get("cursor") });
-    if (document.activeElement === node && answer.id === row.id) return; // it is being typed
-    keep();
-    row = answer;
-    node.value = row.tags;
-    node.disabled = row.id === null;
+  const answered = oneAtATime(async () => {
+    const [at, version] = [model.get("cursor"), model.get("version")];
+    const { id, tags } = await ask(model, "row", { at });
+    if (at !== model.get("cursor") || version !== model.get("version")) return; // it is asked again
+    const typing = document.activeElement === node;
+    if (typing && id === row?.id) return;
+    if (row) keep();
+    node.value = typing && !row ? joined(tags, node.value) : tags;
+    row = id === null ? null : { id, tags };
   });
+  // The old row's tags leave the field at once: what is typed from now on is about the new one.
+  const show = () => {
+    if (document.activeElement !== node) {
+      keep();
+      row = null;
+      node.value = "";
+    }
+    node.disabled = !model.get("count");
+    answered();
+  };
   node.addEventListener("blur", keep);
   node.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" && event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    if (event.key === "Escape") node.value = row.tags;
+    if (event.key === "Escape") node.value = row?.tags ?? "";
     keep();
     leave();
   });
