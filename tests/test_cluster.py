@@ -186,9 +186,12 @@ with cluster.of(ClusterSettings(address="local", workers=2)):
 """
 
 
-def test_after_a_kill_of_driver_and_of_head_the_same_command_resumes(tmp_path: Path) -> None:
+def test_after_a_kill_of_driver_and_of_head_the_same_command_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import psutil
 
+    monkeypatch.setenv("RAY_gcs_rpc_server_reconnect_timeout_s", "2")
     Run.create(tmp_path / "run", "cpu-quick").close()
     marks, parts = tmp_path / "marks", tmp_path / "run" / "iterations" / "01" / "probes.parts"
     command = [sys.executable, "-c", DRIVER, str(tmp_path / "run"), str(marks)]

@@ -287,6 +287,7 @@ def test_tags_typed_before_the_row_is_known_are_those_of_the_row_selected(
     used.grid.press("t")
     page.keyboard.type("found")
     page.keyboard.press("Enter")
-    used.until(lambda: len((folder / "run" / "decisions.jsonl").read_text().splitlines()) == 3)
-    assert json.loads((folder / "run" / "decisions.jsonl").read_text().splitlines()[2])["value"][-1] == "found"
+    file = folder / "run" / "decisions.jsonl"
+    used.until(lambda: len(file.read_text().splitlines()) == 3)
+    assert json.loads(file.read_text().splitlines()[2])["value"][-1] == "found"
     assert page.faults == []
