@@ -203,8 +203,8 @@ def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
     while True:
         try:
             value, end = _item(text, at, first)
-            if end == len(text) and more:
-                raise ValueError("it is cut")  # a number may continue
+            if more and _GOES_ON.fullmatch(text, end):
+                raise ValueError("it is cut")
         except (ValueError, RecursionError) as error:
             if not more:
                 raise ValueError(_no_list(path, error)) from None
@@ -225,6 +225,8 @@ def _listed(file: IO[str], text: str, path: Path) -> Iterator[tuple[str, Any]]:
 
 
 _END = object()
+_GOES_ON = re.compile(r"(?:\.|[eE][+-]?)?")
+"""What stands behind a number that the next piece may continue."""
 
 
 def _item(text: str, at: int, first: bool) -> tuple[Any, int]:

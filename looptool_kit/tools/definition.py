@@ -1,9 +1,9 @@
 """Definitions of tools in every form that people keep them in.
 
-The one reader of the catalogue and of all importers. It knows OpenAI's form (bare, under `function`, or of
-the Responses API), Anthropic's (`input_schema`), MCP's (`inputSchema`, a whole answer of `tools/list`),
-Gemini's (`functionDeclarations`), Bedrock's (`toolSpec`), pydantic's (`title` and `properties`), and flat
-parameters as in xLAM's, ToolBench's and smolagents' data.
+The one reader of the catalogue and of all importers. It knows OpenAI's form (bare, under `function`, of the
+Responses API, or a `custom` tool with its free text as `input`), Anthropic's (`input_schema`), MCP's
+(`inputSchema`, a whole answer of `tools/list`), Gemini's (`functionDeclarations`), Bedrock's (`toolSpec`),
+pydantic's (`title` and `properties`), and flat parameters as in xLAM's, ToolBench's and smolagents' data.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CONTAINERS = (
     "tools", "functions", "functionDeclarations", "function_declarations", "toolConfig", "result", "apis",
 )  # fmt: skip
 """Keys of an object that holds definitions."""
-_WRAPPERS = ("function", "toolSpec")
+_WRAPPERS = ("function", "toolSpec", "custom")
 """Keys of an object that holds one definition."""
 _SCHEMAS = (
     "parameters", "inputSchema", "input_schema", "parametersJsonSchema", "parameters_json_schema",
@@ -73,6 +73,8 @@ def tool_of(item: Any) -> Tool:
         )
     name, description = body.get("name"), body.get("description") or ""
     parameters = _parameters(body)
+    if parameters is None and item.get("type") == "custom":
+        parameters = _object({"input": {"type": "string"}}, ["input"])
     if name is None and isinstance(body.get("properties"), Mapping):  # a pydantic model's schema
         name, parameters = body.get("title"), {k: v for k, v in body.items() if k != "description"}
     if not isinstance(name, str) or not name.strip():

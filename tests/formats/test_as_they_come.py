@@ -275,3 +275,12 @@ def test_a_call_part_that_cannot_be_read_rejects_the_turn(tmp_path: Path) -> Non
     for part in ({"type": "tool_call", "value": "get_weather Oslo"}, {"type": "tool_use", "name": None}):
         samples, reasons = read(tmp_path, asked({"role": "assistant", "content": [part]}))
         assert not samples and "a call is an object with name and arguments" in reasons[0]
+
+
+def test_a_call_of_a_custom_tool_has_its_text_as_input(tmp_path: Path) -> None:
+    tool = {"type": "custom", "custom": {"name": "sql", "description": "Runs a query"}}
+    call = {"id": "c", "type": "custom", "custom": {"name": "sql", "input": '{"select": 1}'}}
+    row = {"messages": [USER, {"role": "assistant", "tool_calls": [call]}], "tools": [WEATHER, tool]}
+    [sample], reasons = read(tmp_path, row)
+    assert sample.label.calls == (ToolCall(name="sql", arguments={"input": '{"select": 1}'}),)
+    assert sample.tools[1].required == ("input",) and reasons == []

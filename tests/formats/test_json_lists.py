@@ -40,6 +40,12 @@ def test_the_items_are_those_of_the_whole(
     assert values(tmp_path / "a.json", f" {text}\n ") == rows
 
 
+def test_a_number_is_read_wherever_it_is_cut(pieces: int, tmp_path: Path) -> None:
+    for before in range(8):
+        text = "[" + " " * before + "-0.0, 12.5, 1e5, 1E+2, 3e-07, 7]"
+        assert values(tmp_path / "a.json", text) == [-0.0, 12.5, 1e5, 1e2, 3e-07, 7]
+
+
 @pytest.mark.parametrize(
     "text",
     ["[1, 2", "[", "[1,]", "[1 2]", "[1], [2]", '[{"a": 1}', '[{"a": 1}]]', "[1, nope]", '["a', "[,1]"],

@@ -199,3 +199,23 @@ def test_words_of_other_drafts() -> None:
     assert plain["properties"]["id"] == {"type": "string"}
     assert plain["properties"]["name"] == {"type": "string", "description": "A name. Pattern: ("}
     assert "step" in plain["properties"]["tree"]["properties"]
+
+
+@pytest.mark.parametrize(
+    "custom",
+    [
+        {"type": "custom", "custom": {"name": "sql", "description": "Runs a query"}},
+        {"type": "custom", "name": "sql", "description": "Runs a query", "format": {"type": "text"}},
+    ],
+)
+def test_a_custom_tool_takes_free_text_as_its_input(custom: dict[str, Any]) -> None:
+    [item] = definitions([custom])
+    tool = tool_of(item)
+    assert tool.name == "sql" and tool.description == "Runs a query"
+    assert tool.parameters == {
+        "type": "object",
+        "properties": {"input": {"type": "string"}},
+        "required": ["input"],
+    }
+    # Anthropic's tools are of this type too, and have a schema.
+    assert tool_of({"type": "custom", **BARE, "input_schema": SCHEMA}).properties.keys() == {"city", "days"}
