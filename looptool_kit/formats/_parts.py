@@ -23,8 +23,9 @@ def json_or_text(value: Any) -> Any:
 def call_of(item: Any, tools: Sequence[Tool] = ()) -> ToolCall:
     """Read a call in OpenAI form or bare.
 
-    Its arguments may be JSON text; what goes to a `custom` tool is its argument `input`. An argument that is null where the tool has no such parameter, or one
-    that is never null, is absent: tables fill what a row does not have.
+    Its arguments may be JSON text; what goes to a `custom` tool is its argument `input`. An argument that is
+    null where the tool has no such parameter, or one that is never null, is absent: tables fill what a row
+    does not have.
     """
     function = item.get("function", item) if isinstance(item, Mapping) else {}
     if isinstance(custom := function.get("custom"), Mapping):
