@@ -41,7 +41,7 @@ def bfcl(each: int) -> Samples:
 
 def unseen(each: int, file: Path | None) -> str:
     """What the weights make of data that they were not fitted to, and how grounding does."""
-    from grounding import table
+    from grounding import library_rows, table
     from judge_fit import data, left_out
 
     return "\n\n".join(
@@ -58,6 +58,9 @@ def unseen(each: int, file: Path | None) -> str:
             " values that do not. BFCL was looked at while grounding was changed, the held-back half was not;"
             " both halves are by one author.",
             "\n".join(table(400)),
+            "What is read of the numbers and dates of the hand-written set, by ours and by the libraries that"
+            " are installed (`--libraries`):",
+            "\n".join(library_rows()),
         )
     )
 
