@@ -24,7 +24,13 @@ _PHRASES = {
 }  # fmt: skip
 """Numbers that are not the sum of their words."""
 _FRACTIONS = {"½": 0.5, "¼": 0.25, "¾": 0.75, "and a half": 0.5, "and a quarter": 0.25}
-_SUFFIX = {"k": 1e3, "m": 1e6, "bn": 1e9} | _SCALES
+_SUFFIX = {
+    "k": 1e3,
+    "m": 1e6,
+    "bn": 1e9,
+    **dict.fromkeys("万萬만", 1e4),
+    **dict.fromkeys("亿億억", 1e8),
+} | _SCALES
 _CURRENCY = {
     "$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "usd": "USD", "dollar": "USD",
     "buck": "USD", "eur": "EUR", "euro": "EUR", "gbp": "GBP", "pound": "GBP", "yen": "JPY", "jpy": "JPY",
@@ -60,7 +66,7 @@ _AMOUNT = re.compile(
     rf"(?P<sign>[-−]|minus )?(?P<money>[$€£¥₹] ?)?(?:(?P<over>(?:\d{{1,3}} )?{FRACTION})|"
     rf"(?P<digits>{_DECIMAL_COMMA}|{DIGITS})(?P<mixed> and a half| and a quarter| ?[½¼¾])?"
     r"(?P<power>(?: ?[x×*] ?10 ?\^ ?|e)[-+−]?\d{1,3}(?![\w.]))?"
-    rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn)|["
+    rf"(?P<ord>st|nd|rd|th)?(?P<scale>(?: ?(?:k|m|bn|[万萬만亿億억])|["
     rf" -](?:hundred|thousand|million|billion|dozen))(?![a-z^/]))?"
     rf"|(?P<phrase>{_SCALED}(?![a-z])|(?:{PHRASE_NUMBER})(?![a-z]))|(?P<words>{WORD_NUMBER})(?![a-z]))"
     r"(?P<unit> ?%| per ?cent| (?:us"

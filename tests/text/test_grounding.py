@@ -151,3 +151,34 @@ def test_today_supports_no_date_that_nobody_asked_for() -> None:
 @given(st.text(max_size=80), _values)
 def test_support_stays_in_range(text: str, value: Any) -> None:
     assert 0.0 <= ground(value, {}, [text], "x").supported <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value", "supported"),
+    [
+        ("把这句法语翻译成英语", "source_language", "fr", True),
+        ("把这句法语翻译成英语", "target_language", "en", True),
+        ("把这句法语翻译成英语", "target_language", "French", True),
+        ("把这句法语翻译成英语", "source_language", "de", False),
+        ("traduis ce texte en italien", "target_language", "it", True),
+        ("traduis ce texte en italien", "target_language", "no", False),
+        ("Übersetze das auf Portugiesisch", "lang", "pt-BR", True),
+        ("Übersetze das auf Portugiesisch", "lang", "nl", False),
+        ("请将500美元转换成欧元", "from_currency", "USD", True),
+        ("请将500美元转换成欧元", "to_currency", "EUR", True),
+        ("请将500美元转换成欧元", "to_currency", "JPY", False),
+        ("pogoda w kraju: Niemcy", "country", "DE", True),
+        ("pogoda w kraju: Niemcy", "country", "Germany", True),
+        ("pogoda w kraju: Niemcy", "country", "FR", False),
+        # only where the parameter speaks of such a thing
+        ("把这句法语翻译成英语", "title", "French", False),
+        ("贷款金额为20万美元", "amount", 200_000, True),
+        ("贷款金额为20万美元", "amount", 2_000_000, False),
+        ("人口1.4亿", "people", 140_000_000, True),
+    ],
+)
+def test_languages_currencies_and_countries_are_said_by_their_names_in_other_languages(
+    text: str, name: str, value: Any, supported: bool
+) -> None:
+    kind = "string" if isinstance(value, str) else "number"
+    assert (ground(value, {"type": kind}, sample(text), name).supported >= 0.5) == supported

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from looptool_kit.text.dates import MONTHS
+from looptool_kit.text.grounding.named import named_places
 from looptool_kit.text.grounding.phrases import phrase_places
 from looptool_kit.text.grounding.places import STATES
 from looptool_kit.text.grounding.scores import (
@@ -54,6 +55,7 @@ def otherwise_places(value: str, schema: dict[str, Any], d: Dialogue, name: str)
     words = {*stems(name), *stems(described)}
     yield from _listed(value, described, d)
     yield from _months(value, d)
+    yield from named_places(value, words, d)
     if "language" in words and value.lower() in _ENGLISH:
         yield from _english(d)
     if value.lower().startswith("square ") and "area" in words:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from looptool_kit.text.grounding.moments import ground_moment, moment
+from looptool_kit.text.grounding.named import named_places
 from looptool_kit.text.grounding.numbers import money_parts, same_number
 from looptool_kit.text.grounding.otherwise import otherwise_places
 from looptool_kit.text.grounding.phrases import Holding, phrase_places
@@ -91,15 +92,16 @@ def ground_string(value: str, schema: dict[str, Any], d: Dialogue, name: str) ->
 def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Grounding | None:
     """The grounding of a text that its parameter cannot mean, or None."""
     words, description = stems(value), str(schema.get("description", ""))
+    described = {*stems(name), *stems(description), str(schema.get("format", ""))}
     if not value.strip() or (
         words
         and all(w in STOP or w in COMMANDS for w in words)
         and not _is_title(value, words, d)
         and not _stands_alone(value, d)
         and not any(_said(other, d) for other in SYNONYMS.get(" ".join(words), ()))
+        and not any(True for _ in named_places(value, described, d))
     ):
         return Grounding(NAMES_NOTHING, "names nothing")
-    described = {*stems(name), *stems(description), str(schema.get("format", ""))}
     never_when = described & _NEVER_WHEN and not schema.get("format")
     never_when = never_when and not any(_WHEN.fullmatch(w) for w in stems(name))
     if never_when and re.match(r"\d", value) and moment(value):
