@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from looptool_kit.core.preview import show_call
 from looptool_kit.core.tables import read_lines
 from looptool_kit.core.terminal import say
 from looptool_kit.run.folder import Run
 from looptool_kit.tools.own_tools import original_names, tools_of
 
 if TYPE_CHECKING:
+    from looptool_kit.core.samples import Sample
     from looptool_kit.tools.merge import Merge
 
 MANY, REASONS = 20, 5
 """Names and reasons that are shown; of more the first, the most frequent."""
+REQUESTS = 6
+"""Requests that are shown to be read, of tools from the first to the last."""
 
 
 def say_tools(run: Run) -> None:
@@ -52,6 +56,19 @@ def say_tools(run: Run) -> None:
             say(f"       and {len(reasons) - MANY} more: `looptool seed` names all in rejected.jsonl")
     _row(tried.refused.total(), f"of {tried.tried} tried requests refused by a check, and not used")
     _reasons(tried.refused)
+    if tried.passed:
+        _say_requests(list(tried.passed.values()))
+
+
+def _say_requests(samples: Sequence[Sample]) -> None:
+    """Some requests with their labels, for a person to read before anything is trained on such."""
+    shown = samples[:: -(-len(samples) // REQUESTS)]
+    _row(len(shown), f"of the {len(samples)} tools that get requests, each with one as templates word them:")
+    for sample in shown:
+        say(f"       “{sample.request}”")
+        say(f"         -> {', '.join(map(show_call, sample.label.calls))}")
+    say("     Where one reads wrongly, say more in that tool's descriptions (choices, examples, a range), or")
+    say("     leave the tool out, and run init again.")
 
 
 def _say_merges(run: Run) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from looptool_kit.core.samples import ToolCall
 from looptool_kit.core.terminal import visible
 
 ROWS = 8
@@ -111,3 +112,9 @@ def _columns(table: Any) -> tuple[list[str], Any]:
 
 def _cut(text: str) -> str:
     return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"
+
+
+def show_call(call: ToolCall) -> str:
+    """A call as Python would write it, its values as JSON."""
+    values = (f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in call.arguments.items())
+    return f"{call.name}({', '.join(values)})"

@@ -49,11 +49,6 @@ def show(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def show_call(call: ToolCall) -> str:
-    """A call as Python would write it, its values as JSON."""
-    return f"{call.name}({', '.join(f'{k}={show(v)}' for k, v in call.arguments.items())})"
-
-
 def is_left_out(value: Any, schema: dict[str, Any]) -> bool:
     """Tell whether a value means leaving the parameter out.
 

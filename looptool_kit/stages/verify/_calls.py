@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 from looptool_kit.checks.rules import GROUNDED
 from looptool_kit.core.grading import align
+from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import Evidence
 from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.stages.verify import _weights as weights
-from looptool_kit.stages.verify._answers import Side, same_call, show_call
+from looptool_kit.stages.verify._answers import Side, same_call
 from looptool_kit.stages.verify._arguments import Argument, argument_evidence
 from looptool_kit.stages.verify._places import already_made, is_fresh, is_said, own_grounding, used_by
 from looptool_kit.text.grounding.support import Grounding

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 from looptool_kit.checks.rules import GROUNDED
 from looptool_kit.core.grading import reply_fault
+from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import Evidence
 from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.stages.verify import _weights as weights
-from looptool_kit.stages.verify._answers import Side, schema_of, show, show_call
+from looptool_kit.stages.verify._answers import Side, schema_of, show
 from looptool_kit.stages.verify._calls import backed, evidence
 from looptool_kit.stages.verify._places import (
     already_made,

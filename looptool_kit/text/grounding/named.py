@@ -1,7 +1,7 @@
-"""Languages, currencies and countries by their codes and by their names in the languages most used.
+"""Languages, currencies and countries by their codes and other names.
 
-The names are those of Unicode's CLDR, as Babel has them. What people call them in English besides ("bucks")
-stands in `words.SYNONYMS`.
+The names, in the languages most used, are those of Unicode's CLDR, as Babel has them. What people call them
+in English besides ("bucks") stands in `words.SYNONYMS`.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def _other_names(value: str, table: str) -> list[tuple[str, ...]]:
 
 
 def named_places(value: str, words: set[str], d: Dialogue) -> Iterator[Support]:
-    """The places where a language, currency or country is said by another of its names.
+    """The places where other names of a language, currency or country are said.
 
     Args:
         value: A code ("fr", "pt-BR", "USD") or a name.

@@ -320,6 +320,10 @@ def test_init_on_500_operations_ends_with_a_table(tmp_path: Path) -> None:
     assert "504 tools in" in made.output and "42 renamed" in made.output and "1 left out" in made.output
     assert "a parameter has no name" in made.output
     assert re.search(r"\d+ of \d+ tried requests refused by a check", made.output)
+    # Some requests with their labels are there to be read.
+    read = re.search(r"(\d+) of the (\d+) tools that get requests", made.output)
+    labels = re.findall(r"-> (\w+)\(", made.output.partition(read[0])[2])
+    assert 4 <= len(labels) == int(read[1]) <= 6 < int(read[2]) and len(set(labels)) == len(labels)
 
 
 def test_a_trial_counts_what_is_refused() -> None:

@@ -32,6 +32,8 @@ class Trial(NamedTuple):
     """Requests that a check refused, by reason."""
     without: dict[str, str]
     """Tools for which none passed, with the reason."""
+    passed: dict[str, Sample]
+    """Of the other tools the first request that passed."""
 
 
 def check(made: Made, sample: Sample, offered: Sequence[Able]) -> None:
@@ -58,6 +60,7 @@ def trial(targets: Sequence[Able], fits: Fits, pool: Sequence[Able] = ()) -> Tri
     pool = pool or targets
     refused: Counter[str] = Counter()
     without: dict[str, str] = {}
+    passed: dict[str, Sample] = {}
     tried = 0
     for target in targets:
         last = ""
@@ -69,8 +72,9 @@ def trial(targets: Sequence[Able], fits: Fits, pool: Sequence[Able] = ()) -> Tri
             try:
                 tried += 1
                 made = realise("single", [target], offered, pool, scene)
-                check(made, made.sample(offered, "single", "train"), offered)
-                last = ""
+                sample = made.sample(offered, "single", "train")
+                check(made, sample, offered)
+                passed[target.tool.name], last = sample, ""
                 break
             except Refused as error:
                 refused[error.reason] += 1
@@ -80,7 +84,7 @@ def trial(targets: Sequence[Able], fits: Fits, pool: Sequence[Able] = ()) -> Tri
                 last = last or str(error) or "its values cannot be drawn together"
         if last:
             without[target.tool.name] = last
-    return Trial(tried, refused, without)
+    return Trial(tried, refused, without, passed)
 
 
 def _beside(target: Able, pool: Sequence[Able], fits: Fits) -> list[Able]:
