@@ -57,7 +57,7 @@ def _other_names(value: str, table: str) -> list[tuple[str, ...]]:
 
 
 def named_places(value: str, words: set[str], d: Dialogue) -> Iterator[Support]:
-    """The places where other names of a language, currency or country are said.
+    """Other names of a language, currency or country, where they are said.
 
     Args:
         value: A code ("fr", "pt-BR", "USD") or a name.
