@@ -95,7 +95,10 @@ def _made(run: Run, name: str, at: str) -> View:
 def _about(run: Run) -> str:
     where = f"{run.name}: {run.iteration} datasets, preset {run.settings.preset or '(own)'}."
     if run.read_only:
-        return f"{where} Another page, notebook or command works on this run, so nothing can be decided here."
+        return (
+            f"{where} Another page, notebook or command has this run open, so nothing can be decided here."
+            " Close that, and load this page again."
+        )
     return f"{where} What you decide is saved at once, in {run.path / 'decisions.jsonl'}."
 
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from datetime import date
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ import traitlets
 
 from looptool_kit.checks.rules import call_errors, check_sample
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.preview import table_html
+from looptool_kit.core.preview import show_call, table_html
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.policy.engines import Sampling
@@ -42,6 +43,7 @@ class TryView(View):
     _css = style()
 
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)
+    lost: traitlets.List[Any] = traitlets.List(help="those whose weights are not there").tag(sync=True)
     policy = traitlets.Unicode("", help="the one that is asked").tag(sync=True)
     offered: traitlets.List[Any] = traitlets.List(help="name and description of each tool").tag(sync=True)
     chosen: traitlets.List[Any] = traitlets.List(help="names of the tools on offer").tag(sync=True)
@@ -55,13 +57,13 @@ class TryView(View):
 
         Args:
             run: its policies, tools and system message are used.
-            policy: the one to ask first, e.g. `base` or `D2`; empty: the newest.
+            policy: the one to ask first, e.g. `base` or `D2`; empty: the newest whose weights are there.
             functions: Python functions with the names of tools, which calls may run; without them calls of
                 the world's tools run in the world.
 
         Raises:
             RunError: the run has no dataset, and so no tools, yet.
-            ValueError: there is no such policy.
+            ValueError: there is no such policy, or its weights are not in the run.
         """
         self.run = run
         if not run.iterations:
@@ -75,17 +77,26 @@ class TryView(View):
                 self._tools.setdefault(tool.name, tool)
         trained = [j for j in run.iterations if run.manifest("policy", j)]
         names = ["base", *(f"D{j}" for j in trained)]
+        lost = [f"D{j}" for j in trained if _is_lost(run, j)]
+        there = [name for name in names if name not in lost]
         if policy and policy not in names:
             raise ValueError(f"there is no policy {policy!r}; there are {', '.join(names)}")
+        if policy in lost:
+            raise ValueError(
+                f"the weights of {policy} are not in {run.path} (a recorded run has none): take"
+                f" {', '.join(there)}, or train again (looptool train {run.path})"
+            )
         before = [m.content for m in first.messages if m.role == "system"] if first else []
         self._messages: list[Message] = []
         self._answer: Probe | None = None
         # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
+        self._number = 0
         self._state: dict[str, Any] = {}
         super().__init__(
             policies=names,
-            policy=policy or names[-1],
+            lost=lost,
+            policy=policy or there[-1],
             offered=[[t.name, t.description] for t in self._tools.values()],
             chosen=[t.name for t in first.tools] if first else [],
             system=before[0] if before else "",
@@ -126,6 +137,8 @@ class TryView(View):
         results = self._answer is None and self._messages and self._messages[-1].role == "tool"
         if not request and not results:
             raise ValueError("type a request first")
+        if self._answer is not None and self._answer.answer.calls:
+            raise ValueError("execute the calls of the answer first, or begin a new dialogue")
         if not self.chosen:
             raise ValueError("pick at least one tool: a policy without tools can only talk")
         before = list(self._messages), self._answer, self._asked, self._by
@@ -138,14 +151,15 @@ class TryView(View):
         except BaseException:
             self._messages, self._answer, self._asked, self._by = before
             raise
-        self.draft = ""
+        self._number += 1
         return self._shown(f"{self.policy} has answered")
 
-    def on_execute(self) -> dict[str, Any]:
-        """Run the calls of the newest answer.
+    def on_execute(self, number: int) -> dict[str, Any]:
+        """Run the calls of an answer, the newest.
 
         After the person has confirmed; none with errors is run.
         """
+        self._newest(number)
         calls = self._answer.answer.calls if self._answer else ()
         if not calls:
             raise ValueError("the answer holds no call")
@@ -155,18 +169,22 @@ class TryView(View):
         results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
         self._said()
         self._messages += results
-        return self._shown("executed; ask again, or with an empty request for the answer to the results")
+        return self._shown(
+            "executed: ask with an empty field for the answer to the results, or type a request"
+        )
 
-    def on_save(self, text: str) -> dict[str, Any]:
-        """Keep the dialogue as a sample.
+    def on_save(self, text: str, number: int) -> dict[str, Any]:
+        """Keep the dialogue up to an answer, the newest, as a sample.
 
         With the label that the text stands for.
         """
-        if self._answer is None:
-            raise ValueError("there is no answer to make a sample of")
+        answer = self._newest(number)
         sample = self.sample.model_copy(update={"label": Label()})
         label = read_label(text, sample)
-        made = keep_tried(self.run, sample, label, self._by, self._answer.text)
+        checks = check_sample(sample.model_copy(update={"label": label}))
+        if wrong := [c.detail for c in checks if c.name == "dialogue" and not c.passed]:
+            raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
+        made = keep_tried(self.run, sample, label, self._by, answer.text)
         file = tried_file(self.run)
         use = f"To train on them: looptool loop NEW --set seeds.source={file}"
         return {"message": f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"}
@@ -178,8 +196,19 @@ class TryView(View):
 
     # ------------------------------------------------------------- within
 
+    def _newest(self, number: int) -> Probe:
+        """The newest answer, if it is the one of that number.
+
+        The page may still show an earlier one while the policy writes.
+        """
+        if self._answer is None:
+            raise ValueError("there is no answer to use")
+        if number != self._number:
+            raise ValueError("the dialogue has gone on since this answer: look at the newest one")
+        return self._answer
+
     def static_html(self) -> str:
-        rows: list[tuple[str, str]] = [(m.role, m.content or _written(m.tool_calls)) for m in self._messages]
+        rows = [(m.role, m.content or ", ".join(map(show_call, m.tool_calls))) for m in self._messages]
         if self._answer:
             rows.append((self._by, self._answer.text))
         return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.name}")
@@ -232,7 +261,8 @@ class TryView(View):
         sample, answer = self.sample, self._answer
         card = detail(sample)
         if answer is None:
-            return {"message": message, "sample": card, "objections": [], "label": "", "runs": "", "by": ""}
+            empty = {"label": "", "runs": "", "stuck": "", "by": "", "number": self._number}
+            return {"message": message, "sample": card, "objections": [], **empty}
         card |= {
             "label": {
                 "calls": card["label"]["calls"],
@@ -241,15 +271,29 @@ class TryView(View):
             "tokens": [list(pair) for pair in zip(answer.tokens, answer.logprobs, strict=False)],
             "perplexity": answer.perplexity,
         }
-        calls, where = answer.answer.calls, "your functions" if self._functions else "the world"
+        calls, where = answer.answer.calls, "your functions" if self._functions else "the simulated world"
+        wrong = any(call_errors(call, sample.tools) for call in calls)
         return {
             "message": message,
             "sample": card,
             "objections": _objections(sample, answer),
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
-            "runs": f"{where}: {_written(calls)}" if calls else "",
+            "runs": f"{where}: {', '.join(map(show_call, calls))}" if calls and not wrong else "",
+            "stuck": "It cannot be executed: a call breaks its tool's schema." if wrong else "",
+            "number": self._number,
         }
+
+
+def _is_lost(run: Run, iteration: int) -> bool:
+    """Tell whether a policy's weights are not there.
+
+    Whatever else is wrong with it is said when it is asked.
+    """
+    try:
+        return not (Path(policy_of(run, iteration).adapter or "") / "adapter_config.json").exists()
+    except RunError:
+        return False
 
 
 def _first_request(sample: Sample) -> str:
@@ -263,10 +307,3 @@ def _objections(sample: Sample, answer: Probe) -> list[str]:
     if answer.answer.error:
         return [f"{answer.answer.error}: {answer.answer.detail}"]
     return [f"{check.name}: {check.detail}" for check in check_sample(sample) if not check.passed]
-
-
-def _written(calls: Sequence[ToolCall]) -> str:
-    return ", ".join(
-        f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})"
-        for c in calls
-    )

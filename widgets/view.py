@@ -16,6 +16,7 @@ from typing import Any
 
 import anywidget
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import Run
 
 
@@ -56,6 +57,8 @@ class View(anywidget.AnyWidget):
         request, kind = values.pop("req", None), str(values.pop("type", ""))
         try:
             answer = getattr(self, f"on_{kind}")(**values)
+        except (RunError, ValueError) as error:
+            answer = {"error": str(error)}  # words for a person
         except Exception as error:  # noqa: BLE001 - the page must hear of it: an error in a callback is shown nowhere else
             answer = {"error": f"{type(error).__name__}: {error}"}
         self.send({"req": request, **(answer or {})})
@@ -114,4 +117,7 @@ def read_only_note(run: Run) -> str:
     """Why nothing can be decided on a run, empty where it can."""
     if not run.read_only:
         return ""
-    return f"This run was opened read-only. To decide, open it with Run.open({str(run.path)!r})."
+    return (
+        "This run was opened read-only. To decide, close whatever else has it open and load this page again,"
+        f" or open it with Run.open({str(run.path)!r})."
+    )

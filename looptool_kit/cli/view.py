@@ -31,6 +31,8 @@ _POLICY = (
 """Voila's page asks a host of its own for an icon font. Nothing that a page shows leaves this machine."""
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """What the views need of JupyterLab's extensions."""
+LEFT_SECONDS = 10
+"""How long a page that nobody is connected to keeps the run."""
 START_SECONDS = 60.0
 """How long Voila may take to answer. It starts in seconds; a busy machine takes longer."""
 
@@ -94,7 +96,18 @@ def _settings(port: int, token: str) -> dict[str, Any]:
             "open_browser": False,
             "token": token,
             "log_level": "ERROR",
-            "tornado_settings": {"headers": {"Content-Security-Policy": _POLICY}},
+            "tornado_settings": {
+                "headers": {"Content-Security-Policy": _POLICY},
+                # A page that is left tells so by the one POST there is, about a kernel whose ID nobody else
+                # knows. Who comes by the address with the token never gets the cookie for the check.
+                "disable_check_xsrf": True,
+            },
+        },
+        # Of a browser that crashed nothing tells: its kernel would keep the run for good.
+        "MappingKernelManager": {
+            "cull_idle_timeout": LEFT_SECONDS,
+            "cull_interval": 2,
+            "cull_connected": False,
         },
         "VoilaConfiguration": {"file_allowlist": [], "extension_allowlist": _EXTENSIONS},
     }

@@ -18,7 +18,7 @@ STRATEGY = "try"
 def keep_tried(run: Run, sample: Sample, label: Label, policy: str, answer: str) -> Sample:
     """Append a sample under the label that a person gave.
 
-    It is on disk when this returns.
+    It is on disk when this returns, once however often it is kept.
 
     Args:
         sample: Tools and dialogue that the policy answered.
@@ -41,7 +41,8 @@ def keep_tried(run: Run, sample: Sample, label: Label, policy: str, answer: str)
     }
     origin = {"source": "person", "strategy": STRATEGY, "iteration": run.iteration, "parent": None}
     made = sample.model_copy(update={"label": label, "split": "train", "meta": about, **origin})
-    append_lines(tried_file(run), [json.loads(made.model_dump_json())])
+    if made.id not in {kept.id for kept in tried(run)}:  # a second press of the button
+        append_lines(tried_file(run), [json.loads(made.model_dump_json())])
     return made
 
 

@@ -12,8 +12,10 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets import TryView
 
 CELL = """
-import json
+import json, time
+from pathlib import Path
 from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import TryView, trial
 
@@ -22,12 +24,17 @@ class Speaker:
         arguments = {"device": "humidifier", "action": "off", "time": "06:30"}
         call = {"name": "create_device_timer", "arguments": arguments}
         text = f"<tool_call>\\n{json.dumps(call)}\\n</tool_call>"
+        time.sleep(1.5)
         if "hostile" in chats[0].request:
             text = "<img src=x onerror=window.bad=1><script>window.bad=1</script> مرحبا 東京 " + "long " * 400
         return [[Completion(text, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
 
 trial.open_engine = lambda policy, batch: Speaker()
-view = TryView(Run.open("tried"))
+run = Run.open("tried")
+adapter = Path(policy_of(run, 2).adapter)
+adapter.mkdir(parents=True, exist_ok=True)
+(adapter / "adapter_config.json").write_text("{}")
+view = TryView(run)
 view
 """
 READ = "print('read back:', [(s.request, s.label.calls[0].arguments['time']) for s in view.samples])"
@@ -60,15 +67,21 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     assert answer.get_by_title("log-probability -1.500, probability 0.223").count() == 1
     assert "06:30" in answer.get_by_role("list", name="objections").inner_text()
     answer.get_by_role("button", name="execute …").click()
-    answer.get_by_role("alert").get_by_text("Execute now in the world").wait_for()
+    answer.get_by_role("alert").get_by_text("Execute now in the simulated world").wait_for()
     answer.get_by_role("button", name="no", exact=True).click()
+    assert focused(page) == "execute …"
     assert talk.locator(".lt-tool").count() == 0 and answer.get_by_role("alert").count() == 0
-    answer.get_by_role("button", name="correct this answer …").click()
+    answer.get_by_role("button", name="keep or correct …").click()
     form = answer.get_by_role("group", name="the right answer")
     assert form.get_by_role("combobox", name="tool").input_value() == "create_device_timer"
     form.get_by_role("textbox", name="time").fill("06:45")
+    form.press("Escape")
+    assert form.count() == 0 and focused(page) == "keep or correct …"
+    answer.get_by_role("button", name="keep or correct …").click()
+    form.get_by_role("textbox", name="time").fill("06:45")
     answer.get_by_role("button", name="keep as a sample").click()
     line.get_by_text("kept as sample").wait_for()
+    assert focused(page) == "keep or correct …"
     answer.get_by_role("button", name="execute …").click()
     answer.get_by_role("button", name="yes, execute").click()
     talk.locator(".lt-tool").wait_for()
@@ -78,12 +91,18 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     page.wait_for_function("(node) => !node.querySelector('.lt-turn.lt-user')", arg=view.element_handle())
     request.press_sequentially("A hostile answer, please.")
     request.press("Enter")
+    # The request stands in the dialogue at once, and what is typed until the answer stays.
+    talk.get_by_text("A hostile answer, please.").or_(view.locator(".lt-turn.lt-user")).first.wait_for()
+    assert view.get_by_role("button", name="ask", exact=True).is_disabled()
+    page.keyboard.type("and more")
     answer.get_by_text("onerror").first.wait_for()
+    assert request.input_value() == "and more"
+    request.fill("")
     assert (
         not page.evaluate("() => window.bad") and answer.get_by_role("button", name="execute …").count() == 0
     )
     assert request.input_value() == ""
-    answer.get_by_role("button", name="correct this answer …").press("Enter")
+    answer.get_by_role("button", name="keep or correct …").press("Enter")
     assert form.evaluate("(node) => node.contains(document.activeElement)")
     form.get_by_role("tab", name="JSON").press("Enter")
     label = form.get_by_role("textbox", name="label as JSON, or the plain reply")
@@ -96,6 +115,10 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
         assert view.evaluate("(node) => node.scrollWidth <= node.clientWidth + 1"), width
 
     check_after_reload(page, view)
+
+
+def focused(page: Any) -> str:
+    return page.evaluate("() => document.activeElement.textContent")
 
 
 def check_after_reload(page: Any, view: Any) -> None:

@@ -210,3 +210,28 @@ def test_a_link_is_where_the_page_starts(chromium: Any, tmp_path: Path) -> None:
         probes.get_by_role("combobox", name="tags").wait_for()
         assert [f for f in page.faults if "fontawesome" not in f] == []
         page.context.close()
+
+
+def test_a_page_that_is_loaded_again_or_lost_leaves_the_run_free(chromium: Any, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(RECORDED, run)
+    free, taken = "What you decide is saved at once", "has this run open"
+    with viewing(run, tmp_path) as address:
+        page = new_page(chromium)
+        page.goto(address)
+        page.get_by_text(free).wait_for(timeout=90_000)
+        for _ in range(2):
+            page.reload()
+            page.get_by_text(free).or_(page.get_by_text(taken)).wait_for(timeout=90_000)
+            assert page.get_by_text(free).is_visible()
+        assert [f for f in page.faults if "fontawesome" not in f] == []
+        page.context.close()  # as a browser that crashes: the page says nothing
+        page = new_page(chromium)
+
+        def is_free() -> bool:
+            page.goto(address)
+            page.get_by_text(free).or_(page.get_by_text(taken)).wait_for(timeout=90_000)
+            return page.get_by_text(free).is_visible()
+
+        until(page, is_free)
+        page.context.close()

@@ -12,12 +12,15 @@ pytest.importorskip("anywidget")
 
 from widget_pages import asked  # noqa: E402
 
+from looptool_kit.checks.rules import check_sample  # noqa: E402
 from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.samples import Sample, Samples  # noqa: E402
 from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
+from looptool_kit.policy.policy import policy_of  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.widgets import TryView, trial  # noqa: E402
 
+RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 ARGUMENTS = {"device": "humidifier", "action": "off", "time": "06:30"}
 CALL = {"name": "create_device_timer", "arguments": ARGUMENTS}
 
@@ -35,7 +38,12 @@ class Speaker:
 
 
 @pytest.fixture
-def speaker(monkeypatch: pytest.MonkeyPatch) -> Speaker:
+def speaker(run: Run, monkeypatch: pytest.MonkeyPatch) -> Speaker:
+    """Stands in for every policy of the run, whose weights seem to be there."""
+    for j in (1, 2, 3):
+        folder = Path(str(policy_of(run, j).adapter))
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "adapter_config.json").write_text("{}")
     engine = Speaker()
     monkeypatch.setattr(trial, "open_engine", lambda policy, batch: engine)
     return engine
@@ -68,7 +76,8 @@ def test_the_rules_object_and_what_they_call_wrong_is_not_executed(
     said = asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
     assert any(objection in text for text in said["objections"]), said["objections"]
     if "09:15" not in says:  # a made-up value is for the person to judge, a false call for nobody
-        assert "error" in asked(view, "execute")
+        assert "error" in asked(view, "execute", number=1) and said["runs"] == ""
+        assert bool(said["stuck"]) == bool(said["sample"]["label"]["calls"])
         assert [m.role for m in view.sample.messages] == ["system", "user"]
 
 
@@ -82,7 +91,7 @@ def test_a_first_request_is_suggested_for_the_tools_on_offer(run: Run, speaker: 
 def test_calls_run_in_the_world_and_the_dialogue_goes_on(run: Run, speaker: Speaker) -> None:
     view = TryView(run)
     asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
-    shown = asked(view, "execute")["sample"]["messages"]
+    shown = asked(view, "execute", number=view._number)["sample"]["messages"]
     assert [m["role"] for m in shown] == ["system", "user", "assistant", "tool"]
     assert "error" not in json.loads(shown[-1]["content"])
     speaker.says = "The timer is set."
@@ -104,9 +113,9 @@ def test_calls_run_in_functions_of_ones_own_and_their_errors_are_results(run: Ru
     view = TryView(run, functions=[create_device_timer])
     said = asked(view, "ask", request="Humidifier off at 6:30am.")
     assert said["runs"].startswith("your functions: create_device_timer(") and ran == []
-    results = [asked(view, "execute")["sample"]["messages"][-1]["content"]]
+    results = [asked(view, "execute", number=view._number)["sample"]["messages"][-1]["content"]]
     asked(view, "ask", request="Again, please: humidifier off at 6:30am.")
-    results.append(asked(view, "execute")["sample"]["messages"][-1]["content"])
+    results.append(asked(view, "execute", number=view._number)["sample"]["messages"][-1]["content"])
     assert ran == [("humidifier", "off", "06:30")] * 2
     assert json.loads(results[0]) == {"timer": "T1"}
     assert json.loads(results[1]) == {"error": "RuntimeError: no such device"}
@@ -121,7 +130,7 @@ def test_an_answer_becomes_a_sample_with_its_provenance_and_nothing_is_lost(
         ("Good morning!", "Good morning! What can I do?"),
     ):
         asked(view, "ask", request=request)
-        assert "kept as sample" in asked(view, "save", text=label)["message"]
+        assert "kept as sample" in asked(view, "save", text=label, number=view._number)["message"]
         asked(view, "fresh")
     kept = view.samples
     assert [s.request for s in kept] == ["Humidifier off at 6:30am.", "Good morning!"]
@@ -139,7 +148,8 @@ def test_a_sample_is_of_the_policy_and_the_tools_that_were_asked(run: Run, speak
     offered = list(view.chosen)
     view.policy, view.chosen, view.system = "base", ["searchLyrics"], "Another day."
     assert asked(view, "state")["by"] == said["by"] == "D3"
-    asked(view, "save", text=json.dumps([CALL]))
+    asked(view, "save", text=json.dumps([CALL]), number=said["number"])
+    asked(view, "save", text=json.dumps([CALL]), number=said["number"])  # a second press
     [made] = view.samples
     assert made.meta["policy"] == "D3" and [t.name for t in made.tools] == offered
     assert made.messages[0].content != "Another day."
@@ -154,10 +164,10 @@ def test_an_answer_that_fails_leaves_the_dialogue_as_it_was(run: Run, speaker: S
 
 def test_a_label_that_the_tools_do_not_allow_is_refused(run: Run, speaker: Speaker) -> None:
     view = TryView(run)
-    assert "no answer" in asked(view, "save", text="x")["error"]
+    assert "no answer" in asked(view, "save", text="x", number=0)["error"]
     asked(view, "ask", request="Humidifier off at 6:30am.")
     wrong = json.dumps([{"name": "create_device_timer", "arguments": {"device": 5}}])
-    assert "create_device_timer" in asked(view, "save", text=wrong)["error"]
+    assert "create_device_timer" in asked(view, "save", text=wrong, number=1)["error"]
     assert not (run.path / "tried.jsonl").exists() and len(view.samples) == 0
 
 
@@ -168,6 +178,38 @@ def test_what_cannot_be_done_is_said(run: Run, speaker: Speaker, tmp_path: Path)
         TryView(Run.create(tmp_path / "new"))
     read_only = TryView(Run.open(run.path, read_only=True))
     asked(read_only, "ask", request="Humidifier off at 6:30am.")
-    assert "read-only" in read_only.blocked and "error" in asked(read_only, "save", text="Hello.")
+    assert "read-only" in read_only.blocked and "error" in asked(read_only, "save", text="Hello.", number=1)
+    asked(read_only, "fresh")
     read_only.chosen = []
     assert "at least one tool" in asked(read_only, "ask", request="x")["error"]
+
+
+def test_an_earlier_answer_is_not_kept_for_a_later_request(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    speaker.says = "Good morning!"
+    first = asked(view, "ask", request="Good morning!")
+    second = asked(view, "ask", request="What can you do?")
+    assert second["number"] != first["number"]
+    assert "gone on" in asked(view, "save", text="Hello!", number=first["number"])["error"]
+    assert "gone on" in asked(view, "execute", number=first["number"])["error"]
+    assert len(view.samples) == 0
+
+
+def test_a_dialogue_goes_on_behind_calls_with_results_alone(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    said = asked(view, "ask", request="Humidifier off at 6:30am.")
+    assert "execute the calls" in asked(view, "ask", request="And the lamp?")["error"]
+    asked(view, "execute", number=said["number"])
+    speaker.says = "The timer is set."
+    said = asked(view, "ask", request="")
+    asked(view, "save", text="The timer is set.", number=said["number"])
+    [kept] = view.samples
+    assert all(check.passed for check in check_sample(kept)), "a training takes it"
+
+
+def test_policies_without_weights_are_said_to_be_so_and_not_chosen(tmp_path: Path) -> None:
+    run = Run.open(RECORDED, read_only=True)
+    view = TryView(run)
+    assert view.lost == ["D1", "D2", "D3"] and view.policy == "base" and view.policies[1:] == view.lost
+    with pytest.raises(ValueError, match="weights of D2 are not in .*base"):
+        TryView(run, "D2")

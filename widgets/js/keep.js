@@ -42,7 +42,7 @@ function saveFile(name, text) {
 const told = (say, work) =>
   work().then(
     (message) => say(message ?? ""),
-    (error) => say(wordsOf(error).replace(/^\w+: /, ""), true),
+    (error) => say(wordsOf(error), true),
   );
 
 /**

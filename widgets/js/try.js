@@ -19,21 +19,27 @@ function toolPicker(model) {
     });
     return {
       box,
-      node: h("label", { title: about }, box, " ", h("code", {}, name)),
+      node: h("label", {}, box, " ", h("code", {}, name), h("span", { class: "lt-small" }, ` ${about}`)),
       words: `${name} ${about}`,
     };
   });
+  const none = h("div", { class: "lt-small", role: "status", hidden: true }, "no tool matches");
   const list = h(
     "div",
     { class: "lt-probe-card", role: "group", "aria-label": "tools on offer", tabindex: "0" },
     boxes.map(({ node }) => h("div", {}, node)),
+    none,
   );
   find.addEventListener("input", () => {
     const wanted = find.value.trim().toLowerCase().split(/\s+/);
+    let shown = 0;
     for (const { node, words } of boxes) {
       const row = node.parentElement;
-      if (row) row.hidden = !wanted.every((word) => words.toLowerCase().includes(word));
+      const fits = wanted.every((word) => words.toLowerCase().includes(word));
+      shown += Number(fits);
+      if (row) row.hidden = !fits;
     }
+    none.hidden = shown > 0;
   });
   const stop = follow(model, ["chosen"], () => {
     const chosen = model.get("chosen");
@@ -48,8 +54,9 @@ function toolPicker(model) {
  * @param {string} text
  * @param {SampleDetail["tools"]} tools on offer
  * @param {(text: string) => Promise<string>} save answers with what is wrong, empty if it was kept
+ * @param {() => void} cancel
  */
-function rightLabel(text, tools, save) {
+function rightLabel(text, tools, save, cancel) {
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
   const form = labelForm(text, tools, () => {
     fault.textContent = "";
@@ -59,13 +66,16 @@ function rightLabel(text, tools, save) {
   };
   const title = "keep it as a sample (Ctrl+Enter)";
   const button = h("button", { onclick: keep, title }, "keep as a sample");
+  const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
-  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button);
+  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button, " ", leave);
   node.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (!kept && event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    keep();
+    if (kept) keep();
+    else cancel();
   });
   return { node, focus: form.focus };
 }
@@ -83,7 +93,10 @@ function render({ model, el }) {
         put(model, { policy: policy.value });
       },
     },
-    model.get("policies").map((name) => h("option", { value: name }, name)),
+    model.get("policies").map((name) => {
+      const lost = model.get("lost").includes(name);
+      return h("option", { value: name, disabled: lost }, lost ? `${name} (its weights are not here)` : name);
+    }),
   );
   const system = h("input", { "aria-label": "system message", dir: "auto", style: "flex:1" });
   system.addEventListener("change", () => put(model, { system: system.value }));
@@ -101,13 +114,22 @@ function render({ model, el }) {
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
   let busy = false;
+  /** Between question and answer nothing can be done with what is shown. @param {boolean} on */
+  const wait = (on) => {
+    busy = on;
+    answered.inert = on;
+    for (const button of [fresh, send]) button.disabled = on;
+  };
   /**
    * Ask Python once at a time, and show its answer.
    * @param {() => Promise<TryAnswer>} question
+   * @param {string} [meanwhile] what is said until then
+   * @returns {Promise<boolean>} whether it was answered
    */
-  const show = async (question) => {
-    if (busy) return;
-    busy = true;
+  const show = async (question, meanwhile = "") => {
+    if (busy) return false;
+    wait(true);
+    line.say(meanwhile);
     try {
       const answer = await question();
       line.say(answer.message);
@@ -115,52 +137,65 @@ function render({ model, el }) {
       const messages = answer.sample.messages.filter(({ role }) => role !== "system");
       talk.replaceChildren(dialogueOf({ ...answer.sample, messages }));
       answered.replaceChildren(...answerParts(answer));
+      return true;
     } catch (error) {
       line.say(wordsOf(error), true);
+      return false;
     } finally {
-      busy = false;
+      wait(false);
     }
   };
-  const send = () => {
+  /** The request goes into the dialogue at once; whatever is typed until the answer stays in the field. */
+  const asking = async () => {
+    if (busy) return;
     typing.drop();
-    if (busy) return undefined;
-    line.say("the policy writes …");
-    return show(async () => {
-      const answer = await ask(model, "ask", { request: request.value });
-      request.value = "";
-      return answer;
-    });
+    const said = request.value;
+    const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
+    if (said.trim()) talk.append(waiting);
+    request.value = "";
+    put(model, { draft: "" });
+    const meanwhile = `${model.get("policy")} is writing … (this can take a minute)`;
+    if (await show(() => ask(model, "ask", { request: said }), meanwhile)) return;
+    waiting.remove();
+    if (request.value) return;
+    request.value = said;
+    put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, runs, by }) => {
+  const answerParts = ({ sample, objections, label, runs, stuck, by, number }) => {
     if (!sample.tokens) return [];
     const place = h("div", {});
-    const run = h("button", { onclick: () => confirmed() }, "execute …");
+    const close = (/** @type {HTMLElement} */ next) => {
+      place.replaceChildren();
+      next.focus();
+    };
+    const execute = async () => {
+      if (await show(() => ask(model, "execute", { number }))) request.focus();
+    };
     const confirmed = () => {
-      const no = h("button", { onclick: () => place.replaceChildren() }, "no");
-      const yes = h("button", { onclick: () => show(() => ask(model, "execute")) }, "yes, execute");
+      const no = h("button", { onclick: () => close(run) }, "no");
+      const yes = h("button", { onclick: execute }, "yes, execute");
       place.replaceChildren(h("div", { role: "alert" }, `Execute now in ${runs}? `, yes, " ", no));
       no.focus();
     };
-    const form = rightLabel(label, sample.tools, async (text) => {
+    const run = h("button", { onclick: confirmed }, "execute …");
+    const save = async (/** @type {string} */ text) => {
       try {
-        line.say((await ask(model, "save", { text })).message);
-        place.replaceChildren();
+        line.say((await ask(model, "save", { text, number })).message);
+        close(make);
         return "";
       } catch (error) {
         return wordsOf(error);
       }
-    });
+    };
+    const form = rightLabel(label, sample.tools, save, () => close(make));
     const correct = () => {
       place.replaceChildren(form.node);
       form.focus();
     };
-    const make = h(
-      "button",
-      { onclick: correct, disabled: Boolean(model.get("blocked")) },
-      "correct this answer …",
-    );
-    const none = h("div", { class: "lt-small" }, "the rules have no objection");
+    const props = { onclick: correct, disabled: Boolean(model.get("blocked")) };
+    const make = h("button", props, "keep or correct …");
+    const none = h("div", { class: "lt-small" }, "no rule is broken (the values may still be wrong)");
     const against = h(
       "ul",
       { class: "lt-faults", "aria-label": "objections" },
@@ -171,16 +206,17 @@ function render({ model, el }) {
       ...[answerOf(sample.label)].flat(),
       objections.length ? against : none,
       tokensOf(sample) ?? "",
-      h("div", { class: "lt-row" }, runs ? run : null, make),
+      h("div", { class: "lt-row" }, runs ? run : null, make, stuck ? h("span", {}, stuck) : null),
       place,
     ];
   };
   request.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.shiftKey) return;
     event.preventDefault();
-    send();
+    asking();
   });
   const fresh = h("button", { onclick: () => show(() => ask(model, "fresh")) }, "new dialogue");
+  const send = h("button", { onclick: asking }, "ask");
   const root = frame(
     "try a policy",
     h("div", { class: "lt-row" }, h("label", {}, "policy ", policy), fresh),
@@ -188,7 +224,7 @@ function render({ model, el }) {
     tools.node,
     talk,
     answered,
-    h("div", { class: "lt-row lt-request" }, request, h("button", { onclick: send }, "ask")),
+    h("div", { class: "lt-row lt-request" }, request, send),
     h("div", { class: "lt-small" }, "Enter asks, Shift+Enter a new line. ", model.get("blocked")),
     line.node,
   );

@@ -377,6 +377,8 @@ interface CompareQuestions extends TableQuestions {
 
 interface TryTraits {
   policies: string[];
+  /** Those whose weights are not there. */
+  lost: string[];
   policy: string;
   offered: [name: string, about: string][];
   /** Names of the tools on offer. */
@@ -398,15 +400,19 @@ interface TryAnswer {
   label: string;
   /** The policy that gave it. */
   by: string;
-  /** What would be executed, empty for no call. */
+  /** What would be executed, empty for no call and for those that cannot be. */
   runs: string;
+  /** Why its calls cannot be executed. */
+  stuck: string;
+  /** Counts the answers: which one this is. */
+  number: number;
 }
 
 interface TryQuestions {
   state(): TryAnswer;
   ask(values: { request: string }): TryAnswer;
-  execute(): TryAnswer;
-  save(values: { text: string }): { message: string };
+  execute(values: { number: number }): TryAnswer;
+  save(values: { text: string; number: number }): { message: string };
   fresh(): TryAnswer;
 }
 
