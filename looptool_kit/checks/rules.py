@@ -30,6 +30,8 @@ GROUNDED = CANNOT_TELL
 
 What nothing speaks against passes; what nothing supports, although it could be said, does not.
 """
+MAX_CHOICES = 12
+"""Choices that a message lists in full."""
 MAX_NAMED = 3
 """Faults of one kind that a check's detail names."""
 
@@ -162,7 +164,16 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
     if validator.is_valid(call.arguments):
         return []
     errors = validator.iter_errors(call.arguments)
-    return [f"{'.'.join(map(str, (call.name, *e.instance_path)))}: {e.message}" for e in errors]
+    return [f"{'.'.join(map(str, (call.name, *e.instance_path)))}: {_message(e)}" for e in errors]
+
+
+def _message(error: jsonschema_rs.ValidationError) -> str:
+    """What is wrong, with all choices where they are few: the validator's own words name two."""
+    kind = error.kind
+    if not isinstance(kind, jsonschema_rs.ValidationErrorKind.Enum) or len(kind.options) > MAX_CHOICES:
+        return error.message
+    given, *choices = (json.dumps(v, ensure_ascii=False) for v in (error.instance, *kind.options))
+    return f"{given} is not one of {', '.join(choices)}"
 
 
 # ------------------------------------------------------------------ dialogue

@@ -107,6 +107,11 @@ def seed(run: Run) -> Samples:
                     f"not one of the {drawn_rows} seed samples can be used: {run.path / 'rejected.jsonl'}"
                     " says of each why not"
                 )
+            if count and not pool:
+                raise RunError(
+                    f"seeds.source = {run.settings.seeds.source!r} has no sample to train on ({len(held_out)}"
+                    " held out for scores): give more samples"
+                )
             held_out, development = (_fitting(run, table) for table in (held_out, development))
             first = run.folder(1) / "samples.parquet"
             tables: dict[str | Path, Table[Any]] = dict(

@@ -9,6 +9,7 @@ import pytest
 
 from looptool_kit import world
 from looptool_kit.config import load_preset
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Score, Scores
 from looptool_kit.core.samples import Samples
 from looptool_kit.report.summary import headline
@@ -16,6 +17,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import best_policy
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.tools.own_tools import init
+from looptool_kit.world import generate
 
 SMALL = {"seeds__first": 20, "seeds__fresh": [6, 4], "seeds__held_out": 6}
 
@@ -117,3 +119,12 @@ def test_without_development_samples_the_last_policy_is_taken(tmp_path: Path) ->
         first.write(run.folder(j) / "samples.parquet")
         run.finish("policy", j, "key", time.monotonic(), trainings=[{"folder": "sft"}])
     assert best_policy(run).name == "D2"
+
+
+def test_a_file_of_which_nothing_is_left_to_train_on_is_an_error_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "one.jsonl"
+    Samples(generate(1, seed=1)).write(file)
+    run = Run.create(tmp_path / "run", "cpu-quick", seeds__source=str(file), **SMALL)
+    with pytest.raises(RunError, match=r"no sample to train on \(1 held out"):
+        seed(run)
+    assert not (run.folder(1) / "samples.parquet").exists()
