@@ -54,6 +54,11 @@ def sample(request: str, *calls: ToolCall, tools: tuple[Tool, ...] = (BOOK,), re
         {},
     ],
 )
+def test_bad_tools_are_refused(parameters: dict[str, Any]) -> None:
+    (check,) = check_tool(Tool(name="t", parameters=parameters))
+    assert not check.passed and check.detail.startswith("t: ")
+
+
 def test_a_few_choices_are_named_in_full() -> None:
     days = ["mon", "tue", "wed", "thu"]
     tool = Tool(
@@ -63,11 +68,6 @@ def test_a_few_choices_are_named_in_full() -> None:
     [day, number] = call_errors(ToolCall(name="t", arguments={"day": "Tue", "n": 99}), (tool,))
     assert day == 't.day: "Tue" is not one of "mon", "tue", "wed", "thu"'
     assert number.startswith("t.n: 99 is not one of") and len(number) < 80
-
-
-def test_bad_tools_are_refused(parameters: dict[str, Any]) -> None:
-    (check,) = check_tool(Tool(name="t", parameters=parameters))
-    assert not check.passed and check.detail.startswith("t: ")
 
 
 def test_good_tools_pass() -> None:

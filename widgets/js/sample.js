@@ -222,7 +222,8 @@ function comparison(d) {
  */
 function tokensOf(d) {
   if (!d.tokens?.length) return null;
-  const summary = `as written: ${d.tokens.length} tokens, perplexity ${d.perplexity?.toFixed(3)}`;
+  const measured = `${d.tokens.length} tokens, perplexity ${d.perplexity?.toFixed(3)}`;
+  const summary = `as written: ${measured}; the less likely a token, the darker`;
   const tokens = d.tokens.map(([text, logp]) => {
     const title = `log-probability ${logp.toFixed(3)}, probability ${Math.exp(logp).toFixed(3)}`;
     const span = h("span", { title }, text);
