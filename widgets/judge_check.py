@@ -180,12 +180,15 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     The samples are the run's pool under its true labels.
     """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
-    again = f"looptool judge-check {run.path.resolve()}"
+    again = (
+        f"In a terminal: looptool judge-check {run.path.resolve()}. Then come back to this tab, or run the"
+        " cell again."
+    )
     if not cards:
-        raise RunError(f"No judge was checked on the data of this run yet. In a terminal: {again}")
+        raise RunError(f"The judge has not been checked on this run's data yet. {again}")
     path: Path = cards[-1].with_name("trials.parquet")
     if not path.exists():
-        raise RunError(f"{path} is missing, the trials behind {cards[-1]}. In a terminal: {again}")
+        raise RunError(f"{path} is missing, the trials behind {cards[-1]}. {again}")
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
     trials = Trials.read(path)
     samples = right_samples(run.table(Samples, "pool", 0), truth)
@@ -193,7 +196,7 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     if strange := sum(t.sample_id not in known for t in trials):
         raise RunError(
             f"{strange} of {len(trials)} trials are about samples that are not among the run's seed pool,"
-            f" which was made again after the check. In a terminal: {again}"
+            f" which was made again after the check. {again}"
         )
     return trials, samples, read_card(run, cards[-1])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -83,7 +84,10 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     path = Path(shutil.copytree(RECORDED, tmp_path / "run"))
     none = JudgeCheckView(Run.open(path, read_only=True))
     assert none.count == 0 and f"looptool judge-check {path}" in none.missing
-    assert none.missing in none.static_html() and asked(none, "sample", at=0)["sample"] is None
+    assert (
+        escape(none.missing, quote=True) in none.static_html()
+        and asked(none, "sample", at=0)["sample"] is None
+    )
     older = path / "judge_check" / "older" / "card.json"
     write_json(older, {})
     os.utime(older, (1, 1))
