@@ -26,14 +26,36 @@ from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import in_words, script, style
 
 MEASURES = {
-    "precision": "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
-    "recall": "of the trials with a wrong label and a right prediction, those called LABEL_WRONG",
-    "abstention": "of all trials, those left unjudged",
-    "right": "of all trials, those with the expected verdict",
-    "consistent": "of all trials, those with one verdict in all repeats",
+    "precision": (
+        "precision",
+        "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
+    ),
+    "recall": (
+        "recall",
+        "of the trials with a wrong label and a right prediction, those called LABEL_WRONG",
+    ),
+    "abstention": ("left unjudged", "of all trials, those without a verdict"),
+    "right": ("right verdict", "of all trials, those with the expected verdict"),
+    "consistent": ("same in repeats", "of all trials, those with one verdict in all repeats"),
 }
-"""The card's columns and what each says; 95% intervals are Wilson's."""
+"""The card's shares: what each column is called, as on the command's card, and what it says.
+
+95% intervals are Wilson's.
+"""
+COLUMNS = (
+    ("kind", "the error that was planted; other words: both sides are right"),
+    ("trials", "questions asked"),
+    *MEASURES.values(),
+)
 FACETS = ("kind", "expected", "verdict", "right")
+WIDTHS: dict[str, float | str] = {
+    "request": "minmax(8em, 3fr)",
+    "kind": "minmax(6em, 13.5em)",
+    "expected": "9.4em",
+    "verdict": "9.4em",
+    "right": "4.5em",
+}
+"""Of the columns; a narrow table cuts the kind before the request is gone."""
 STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
@@ -56,6 +78,7 @@ class JudgeCheckView(TableView):
     measures: traitlets.List[Any] = traitlets.List(help="name and meaning of the card's columns").tag(
         sync=True
     )
+    lead = traitlets.Unicode(help="what was done, above the card").tag(sync=True)
     about: traitlets.List[Any] = traitlets.List(help="lines about the whole card").tag(sync=True)
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
 
@@ -91,9 +114,10 @@ class JudgeCheckView(TableView):
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
-            widths={"request": 3, "kind": "13.5em", "expected": 0, "verdict": "9.4em", "right": "4.5em"},
+            widths=WIDTHS,
             card=[[in_words(r.kind), r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
-            measures=[list(pair) for pair in MEASURES.items()],
+            measures=[list(pair) for pair in COLUMNS],
+            lead=_lead(self._trials) if len(self._trials) else "",
             about=[
                 *_asked(facts),
                 *(summary(self._trials, facts) if len(self._trials) else [missing or "There are no trials."]),
@@ -110,7 +134,7 @@ class JudgeCheckView(TableView):
     def on_sample(self, at: int) -> dict[str, Any]:
         """The trial at place `at` of the order shown.
 
-        Sample, label that the judge saw, and verdicts.
+        Sample, label that the judge saw, right answer, and verdicts.
         """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
@@ -129,6 +153,7 @@ class JudgeCheckView(TableView):
         about = {
             "kind": in_words(trial.kind),
             "expected": trial.expected,
+            "answer": answer(self._samples[trial.sample_id].label),
             "verdicts": list(trial.verdicts),
             "rationale": trial.rationale,
         }
@@ -137,7 +162,8 @@ class JudgeCheckView(TableView):
     def static_html(self) -> str:
         if not len(self._trials):
             return table_html((), (), " ".join(self.about))
-        table = table_html(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
+        names = [name for name, _ in COLUMNS]
+        table = table_html(names, self.card, " ".join((self.lead, *self.about)))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
         return (
             table
@@ -171,7 +197,9 @@ class JudgeCheckView(TableView):
             return (share.lo, share.k / share.n, share.hi) if share.n else None
 
         rows = [(in_words(r.kind), [bounds(getattr(r, m)) for m in MEASURES]) for r in self._card]
-        return intervals(rows, list(MEASURES), "shares by kind of error, with 95% intervals")
+        return intervals(
+            rows, [name for name, _ in MEASURES.values()], "shares by kind of error, with 95% intervals"
+        )
 
 
 def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
@@ -206,3 +234,11 @@ def _asked(facts: dict[str, Any]) -> list[str]:
         return []
     policy = ", with the log-probabilities of a policy" if facts.get("policy") else ""
     return [f"Judge {facts['judge']}{policy}: {facts['samples']} samples."]
+
+
+def _lead(trials: Trials) -> str:
+    planted = len({t.sample_id for t in trials})
+    return (
+        f"Errors were planted in {planted:,} samples, and the judge was asked which side is wrong. Shares"
+        " stand with 95% intervals."
+    )

@@ -21,7 +21,7 @@ from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.studies.judge_card import warning
-from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted
+from looptool_kit.studies.judge_check import ask, card, precision_at, summary, text, trials, trusted
 from looptool_kit.world import generate
 
 
@@ -72,6 +72,28 @@ def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
     assert precision_at(perfect) == 1 and precision_at(credulous) == pytest.approx(0.1)
     assert trusted(perfect)["mirrored"].lo > 0.8 and trusted(credulous)["mirrored"].k == 0
     assert trusted(perfect)["after"].k == trusted(perfect)["after"].n
+
+
+def test_the_card_says_in_plain_words_what_obeying_the_judge_does(samples: list[Sample]) -> None:
+    made = trials(samples)
+    perfect = [t.model_copy(update={"verdicts": (t.expected,)}) for t in made]
+    told = trusted(perfect)
+    before, after, mirrored = told["before"], told["after"], told["mirrored"]
+    assert 0 < before.k < before.n and after.k == after.n < before.n
+    lines = summary(perfect, {})
+    assert lines[0] == (
+        f"Right labels: {before.k / before.n:.0%} [{before.lo:.0%}, {before.hi:.0%}] before;"
+        f" 100% [{after.lo:.0%}, 100%] of the {after.n:,} (of {before.n:,}) that remain if the judge is"
+        " obeyed."
+    )
+    assert lines[1].startswith("It fixes more labels than it spoils once 0.0% of the labels are wrong (")
+    assert lines[1].endswith("% at worst).")
+    assert lines[-1] == (
+        f"Label and prediction swapped, the verdict swaps too in {mirrored} of {mirrored.n:,} pairs."
+    )
+    useless = [t.model_copy(update={"verdicts": ("unjudged",)}) for t in made]
+    assert "once 100.0% of the labels are wrong (100.0% at worst)." in summary(useless, {})[1]
+    assert "| left unjudged | right verdict | same in repeats |" in text(perfect, {})
 
 
 def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) -> None:

@@ -337,6 +337,7 @@ interface JudgeCheckTraits extends TableTraits {
   /** Kind of error, trials, and a text for each measure. */
   card: [kind: string, trials: number, ...measures: string[]][];
   measures: [name: string, meaning: string][];
+  lead: string;
   about: string[];
   chart: string;
 }
@@ -344,6 +345,8 @@ interface JudgeCheckTraits extends TableTraits {
 interface Trial {
   kind: string;
   expected: string;
+  /** The right one. */
+  answer: Answer;
   verdicts: string[];
   rationale: string;
 }
