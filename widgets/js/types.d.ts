@@ -316,6 +316,8 @@ interface TrainingTraits {
   charts: string[];
   /** A table for each trainer that has taken few steps. */
   steps: [name: string, head: string[], rows: string[][]][];
+  /** Of each quantity shown. */
+  meanings: [name: string, meaning: string][];
   /** The latest GRPO step's completions; empty where there is none. */
   rollouts: Rollouts | Record<string, never>;
   progress: string;
