@@ -26,14 +26,36 @@ from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import in_words, script, style
 
 MEASURES = {
-    "precision": "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
-    "recall": "of the trials with a wrong label and a right prediction, those called LABEL_WRONG",
-    "abstention": "of all trials, those left unjudged",
-    "right": "of all trials, those with the expected verdict",
-    "consistent": "of all trials, those with one verdict in all repeats",
+    "precision": (
+        "precision",
+        "of its LABEL_WRONG verdicts, those where the label was wrong and the prediction right",
+    ),
+    "recall": (
+        "recall",
+        "of the trials with a wrong label and a right prediction, those called LABEL_WRONG",
+    ),
+    "abstention": ("left unjudged", "of all trials, those without a verdict"),
+    "right": ("right verdict", "of all trials, those with the expected verdict"),
+    "consistent": ("same in repeats", "of all trials, those with one verdict in all repeats"),
 }
-"""The card's columns and what each says; 95% intervals are Wilson's."""
+"""The card's shares: what each column is called, as on the command's card, and what it says.
+
+95% intervals are Wilson's.
+"""
+COLUMNS = (
+    ("kind", "the error that was planted; other words: both sides are right"),
+    ("trials", "questions asked"),
+    *MEASURES.values(),
+)
 FACETS = ("kind", "expected", "verdict", "right")
+WIDTHS: dict[str, float | str] = {
+    "request": "minmax(8em, 3fr)",
+    "kind": "minmax(6em, 13.5em)",
+    "expected": "9.4em",
+    "verdict": "9.4em",
+    "right": "4.5em",
+}
+"""Of the columns; a narrow table cuts the kind before the request is gone."""
 STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
@@ -56,6 +78,7 @@ class JudgeCheckView(TableView):
     measures: traitlets.List[Any] = traitlets.List(help="name and meaning of the card's columns").tag(
         sync=True
     )
+    lead = traitlets.Unicode(help="what was done, above the card").tag(sync=True)
     about: traitlets.List[Any] = traitlets.List(help="lines about the whole card").tag(sync=True)
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
 
@@ -91,9 +114,10 @@ class JudgeCheckView(TableView):
         self._card = card(self._trials)
         super().__init__(
             self._rows(),
-            widths={"request": 3, "kind": "13.5em", "expected": 0, "verdict": "9.4em", "right": "4.5em"},
+            widths=WIDTHS,
             card=[[in_words(r.kind), r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
-            measures=[list(pair) for pair in MEASURES.items()],
+            measures=[list(pair) for pair in COLUMNS],
+            lead=_lead(self._trials) if len(self._trials) else "",
             about=[
                 *_asked(facts),
                 *(summary(self._trials, facts) if len(self._trials) else [missing or "There are no trials."]),
@@ -110,7 +134,7 @@ class JudgeCheckView(TableView):
     def on_sample(self, at: int) -> dict[str, Any]:
         """The trial at place `at` of the order shown.
 
-        Sample, label that the judge saw, and verdicts.
+        Sample, label that the judge saw, right answer, and verdicts.
         """
         if not 0 <= int(at) < len(self.order):
             return {"sample": None, "trial": None}
@@ -129,6 +153,7 @@ class JudgeCheckView(TableView):
         about = {
             "kind": in_words(trial.kind),
             "expected": trial.expected,
+            "answer": answer(self._samples[trial.sample_id].label),
             "verdicts": list(trial.verdicts),
             "rationale": trial.rationale,
         }
@@ -137,7 +162,8 @@ class JudgeCheckView(TableView):
     def static_html(self) -> str:
         if not len(self._trials):
             return table_html((), (), " ".join(self.about))
-        table = table_html(("kind", "trials", *MEASURES), self.card, " ".join(self.about))
+        names = [name for name, _ in COLUMNS]
+        table = table_html(names, self.card, " ".join((self.lead, *self.about)))
         rows = [[self.rows.cell(c, i) for c in self.rows.names] for i in self.order[:STATIC_ROWS]]
         return (
             table
@@ -171,7 +197,9 @@ class JudgeCheckView(TableView):
             return (share.lo, share.k / share.n, share.hi) if share.n else None
 
         rows = [(in_words(r.kind), [bounds(getattr(r, m)) for m in MEASURES]) for r in self._card]
-        return intervals(rows, list(MEASURES), "shares by kind of error, with 95% intervals")
+        return intervals(
+            rows, [name for name, _ in MEASURES.values()], "shares by kind of error, with 95% intervals"
+        )
 
 
 def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
@@ -180,12 +208,15 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     The samples are the run's pool under its true labels.
     """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
-    again = f"looptool judge-check {run.path.resolve()}"
+    again = (
+        f"In a terminal: looptool judge-check {run.path.resolve()}. Then come back to this tab, or run the"
+        " cell again."
+    )
     if not cards:
-        raise RunError(f"No judge was checked on the data of this run yet. In a terminal: {again}")
+        raise RunError(f"The judge has not been checked on this run's data yet. {again}")
     path: Path = cards[-1].with_name("trials.parquet")
     if not path.exists():
-        raise RunError(f"{path} is missing, the trials behind {cards[-1]}. In a terminal: {again}")
+        raise RunError(f"{path} is missing, the trials behind {cards[-1]}. {again}")
     truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
     trials = Trials.read(path)
     samples = right_samples(run.table(Samples, "pool", 0), truth)
@@ -193,7 +224,7 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     if strange := sum(t.sample_id not in known for t in trials):
         raise RunError(
             f"{strange} of {len(trials)} trials are about samples that are not among the run's seed pool,"
-            f" which was made again after the check. In a terminal: {again}"
+            f" which was made again after the check. {again}"
         )
     return trials, samples, read_card(run, cards[-1])
 
@@ -203,3 +234,11 @@ def _asked(facts: dict[str, Any]) -> list[str]:
         return []
     policy = ", with the log-probabilities of a policy" if facts.get("policy") else ""
     return [f"Judge {facts['judge']}{policy}: {facts['samples']} samples."]
+
+
+def _lead(trials: Trials) -> str:
+    planted = len({t.sample_id for t in trials})
+    return (
+        f"Errors were planted in {planted:,} samples, and the judge was asked which side is wrong. Shares"
+        " stand with 95% intervals."
+    )

@@ -55,9 +55,11 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
 
     def show(*_: object) -> None:
         name = choice.value
-        if name not in made or isinstance(made[name], ipywidgets.HTML):
+        if name not in made or _is_empty(made[name]):
             # A large run takes seconds: until then the page must not show the view that was left.
             place.children = (_note(f"{VIEWS[name][0]}: reading the run …"),)
+            if name in made:
+                made.pop(name).close()
             try:
                 made[name] = _made(run, name, at if name == first else "")
             except (RunError, ValueError) as error:
@@ -82,6 +84,11 @@ def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
             if time.monotonic() >= end:
                 return Run.open(path, read_only=True)
             time.sleep(0.2)
+
+
+def _is_empty(shown: ipywidgets.DOMWidget) -> bool:
+    """Whether there was nothing to show, which a command in a terminal may have changed since."""
+    return isinstance(shown, ipywidgets.HTML) or bool(getattr(shown, "missing", ""))
 
 
 def _made(run: Run, name: str, at: str) -> View:

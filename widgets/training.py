@@ -16,6 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
+from looptool_kit.widgets.training_words import MEANINGS
 from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
@@ -85,6 +86,9 @@ class TrainingView(View):
     steps: traitlets.List[Any] = traitlets.List(
         help="name, head and rows of a table for each trainer that has taken few steps"
     ).tag(sync=True)
+    meanings: traitlets.List[Any] = traitlets.List(help="name and meaning of each quantity shown").tag(
+        sync=True
+    )
     rollouts = traitlets.Dict(
         help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step"
     ).tag(sync=True)
@@ -141,6 +145,7 @@ class TrainingView(View):
                     with self.hold_sync():
                         self.charts = draw(trainings, MAX_POINTS)
                         self.steps = step_tables(trainings)
+                        self.meanings = explained(trainings)
                         self.progress = "; ".join(_words(*t) for t in trainings)
                     self._drawn = True
                 completions = self._latest_rollouts()
@@ -342,6 +347,20 @@ def step_tables(
         cells = [[str(j), str(row["step"]), *(_short(values[k]) for k in logged)] for j, row, values in steps]
         out.append((f"{trainer.upper()}, step by step", head, cells))
     return out
+
+
+def explained(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[tuple[str, str]]:
+    """Name and meaning of each of CHARTS that was logged."""
+
+    def logged(title: str) -> bool:
+        value = CHARTS[title][2]
+        return any(
+            value(row, before) is not None
+            for _, _, rows in trainings
+            for before, row in zip([None, *rows], rows, strict=False)
+        )
+
+    return [(title, MEANINGS[title]) for title in CHARTS if logged(title)]
 
 
 def _few(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:

@@ -238,10 +238,13 @@ def checkpoints(folder: Path) -> list[Path]:
 def sweep(path: Path) -> None:
     """Remove what a kill in the middle of work left.
 
-    In the middle of a write or of a deletion. No result is among it. No link is followed.
+    In the middle of a write or of a deletion. No result is among it. No link is followed. `judge_check` is
+    left out: `looptool judge-check` may be writing there, and sweeps its own folder.
     """
     for parent, folders, names in os.walk(path):
         here = Path(parent)
+        if here == path:
+            folders[:] = [name for name in folders if name != "judge_check"]
         for name in names:
             if re.fullmatch(LEFTOVER, name) or _of_a_finished_stage(here / name):
                 (here / name).unlink(missing_ok=True)

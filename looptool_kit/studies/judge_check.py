@@ -310,7 +310,7 @@ def precision_at(answered: Sequence[Trial], share: float = SHARE) -> float:
 def text(answered: Sequence[Trial], facts: dict[str, Any]) -> str:
     """The card as a Markdown table with the lines below it."""
     lines = [
-        "| kind | trials | precision | recall | abstains | right verdict | same in repeats |",
+        "| kind | trials | precision | recall | left unjudged | right verdict | same in repeats |",
         "|---|---|---|---|---|---|---|",
     ]
     lines += [
@@ -330,27 +330,27 @@ def _reliability(answered: Sequence[Trial]) -> list[str]:
 
 
 def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
-    """Say what trusting the judge would do, and what asking cost."""
+    """Say what obeying the judge would do, and what asking cost."""
     told = trusted(answered)
     kept, n = told["after"].n, told["before"].n
     costs = [
         j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])
     ]
     lines = [
-        f"Labels right: {told['before']} before; {told['after']} of the {kept} of {n} that are kept where the"
-        " judge is trusted."
+        f"Right labels: {told['before'].percent} before; {told['after'].percent} of the {kept:,} (of {n:,})"
+        " that remain if the judge is obeyed."
+    ]
+    low, high = worth_from(answered)
+    lines += [
+        f"It fixes more labels than it spoils once {low:.1%} of the labels are wrong ({high:.1%} at worst)."
     ]
     lines += [
         f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."
     ]
-    low, high = worth_from(answered)
+    lines += [f"Right labels thrown away or replaced: {discarded(answered)}."]
     lines += [
-        f"Right labels thrown away or replaced: {discarded(answered)}. The judge is worth it from"
-        f" {low:.1%} wrong labels on, at worst {high:.1%}: below it spoils more labels than it fixes."
-    ]
-    lines += [
-        f"The same error on either side judged as a mirror image: {told['mirrored']} of {told['mirrored'].n}"
-        " pairs."
+        f"Label and prediction swapped, the verdict swaps too in {told['mirrored']} of"
+        f" {told['mirrored'].n:,} pairs."
     ]
     for c in costs:
         calls, tokens = c["answered"] + c["failed"], c["tokens_in"] + c["tokens_out"]

@@ -44,6 +44,11 @@ class Share(NamedTuple):
     def __str__(self) -> str:
         return f"{self.k / self.n:.2f} [{self.lo:.2f}, {self.hi:.2f}]" if self.n else "-"
 
+    @property
+    def percent(self) -> str:
+        """The same in percent."""
+        return f"{self.k / self.n:.0%} [{self.lo:.0%}, {self.hi:.0%}]" if self.n else "-"
+
 
 def share(flags: Sequence[bool]) -> Share:
     """How many are true, with an interval."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import Settings, with_overrides
+from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Samples
 from looptool_kit.formats import read
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
-from looptool_kit.run.lock import unused
+from looptool_kit.run.lock import refuse_links, sweep, unused
 from looptool_kit.studies.judge_check import check, right_samples
 from looptool_kit.trust import confirm_given
 
@@ -23,7 +25,8 @@ def check_target(
 ) -> tuple[str, Path]:
     """Check a judge on a run or on data.
 
-    On a run's seed pool under its true labels, or on data in any form, which are taken as right.
+    On a run's seed pool under its true labels, or on data in any form, which are taken as right. Only the
+    folder of this judge's card is locked, so that a page may have the run open.
 
     Args:
         overrides: Settings in place of the run's, named as for `with_overrides`.
@@ -37,16 +40,17 @@ def check_target(
 
     Raises:
         ValueError: There is nothing to plant errors in, or the policy of a file is asked for.
+        RunError: Another check of the same judge writes there, or nothing can be written.
     """
     engine = None
     left_out: list[str] = []
-    supersede: Callable[..., object]
     if (target / "run.toml").exists():
-        run = Run.open(target)
+        run = Run.open(target, read_only=True)
+        refuse_links(run.path)
         pool = run.table(Samples, "pool", 0)
         truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
-        settings, folder = with_overrides(run.settings, **overrides), run.path / "judge_check"
-        supersede = run.supersede
+        settings, top = with_overrides(run.settings, **overrides), run.path
+        cards = top / "judge_check"
         confirm_given(run.path, settings, overrides, run.settings)
         if iteration is not None:
             engine = open_engine(policy_of(run, iteration), run.settings.probe.batch)
@@ -56,19 +60,45 @@ def check_target(
         truth = {}
         pool = read(target, lambda row, _, reason: left_out.append(f"row {row}: {reason}"))
         settings = with_overrides(Settings(), **overrides)
-        folder = target.with_name(f"{target.name}.judge_check")
-        supersede = partial(_set_aside, folder)
+        cards = top = target.with_name(f"{target.name}.judge_check")
     right = right_samples(pool, truth)
     if not right:
         raise ValueError(
             f"{target} holds no samples with calls or questions: there is nothing to plant errors in"
         )
     right = right[:: max(1, len(right) // count)][:count]
-    folder = folder / (settings.verify.judge + ("-policy" if engine else ""))
-    told = check(folder, right, settings, engine, repeats, supersede)
+    folder = cards / (settings.verify.judge + ("-policy" if engine else ""))
+    with _alone_in(folder):
+        told = check(folder, right, settings, engine, repeats, partial(_set_aside, top))
     if left_out:
         told += f"\n\nLeft out of {target.name}: {len(left_out)} rows or turns, the first {left_out[0]}"
     return told, folder
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Lock the folder of a card, and remove what a killed check left in it.
+
+    The run's own lock would not do: a page that shows the run holds it.
+    """
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise RunError(
+            f"Another judge-check of the judge {folder.name!r} writes to {folder}. Wait for it or stop it,"
+            " then type the command again."
+        ) from None
+    except OSError as error:
+        raise RunError(no_writing(error, folder) or f"{folder} cannot be locked: {error.strerror}.") from None
+    try:
+        sweep(folder)
+        yield
+    finally:
+        lock.release()
 
 
 def _set_aside(top: Path, *files: Path) -> None:

@@ -21,7 +21,10 @@ from looptool_kit.widgets import JudgeCheckView
 samples = [s for s in generate(12, seed=5) if s.label.calls][:4]
 bad = "<img src=x onerror=window.bad=1><script>window.bad=1</script>"
 answered, _ = ask(samples, trials(samples), Settings(), Path("store"))
-answered = type(answered)(t.model_copy(update={"rationale": bad}) for t in answered)
+unsure = {"rationale": bad, "verdicts": ("unjudged", "unjudged")}
+answered = type(answered)(
+    t.model_copy(update=unsure if k == 0 else {"rationale": bad}) for k, t in enumerate(answered)
+)
 view = JudgeCheckView(answered, samples)
 view
 """
@@ -29,6 +32,11 @@ NOT_CHECKED = """
 from looptool_kit.run.folder import Run
 JudgeCheckView(Run.open({recorded!r}, read_only=True))
 """
+IN_SIGHT = """(node) => {
+  const { top, bottom } = node.getBoundingClientRect();
+  const panel = node.closest(".jp-WindowedPanel-outer, .jp-Notebook").getBoundingClientRect();
+  return top < panel.bottom - 60 && bottom > panel.top + 60;
+}"""
 READ = "print('read back:', len(view.selection), {t.kind for t in view.selection})"
 
 
@@ -43,19 +51,46 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     row = report.get_by_role("row").filter(has_text="wrong value")
     trials = int(row.get_by_role("cell").first.inner_text())
     total = int(report.get_by_role("row").last.get_by_role("cell").first.inner_text())
-    assert total > trials > 0 and view.locator(".lt-intervals circle").count() > 10
+    intervals = view.locator("details").filter(has_text="intervals")
+    assert total > trials > 0 and intervals.get_attribute("open") is None
+    intervals.locator("summary").click()
+    assert view.locator(".lt-intervals circle").count() > 10
+    assert view.get_by_role("heading", name="The judge's report card").first.is_visible()
+    assert view.get_by_text("Errors were planted in 4 samples").is_visible()
+    assert view.get_by_text("of all trials, those with the expected verdict").is_visible()
+    for words in ("left unjudged", "right verdict", "same in repeats"):
+        assert report.get_by_role("columnheader", name=words).is_visible()
+    assert grid.get_by_role("columnheader", name="expected").is_visible()
     assert chosen.get_by_role("article").count() == 1 and chosen.locator(".lt-pair").count() >= 1
+    assert "– left unjudged" in chosen.inner_text() and "✗" not in chosen.inner_text()
+    assert "right answer:" in chosen.inner_text() and chosen.locator(".lt-decided .lt-call").count() >= 1
 
     # A mouse anywhere in the row, the button in it by keyboard, Escape for all.
     counted = view.locator(".lt-find [role=status]")
+    page.set_viewport_size({"width": 1280, "height": 500})
+    row.scroll_into_view_if_needed()
     row.get_by_role("cell").nth(2).click()
     counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    # Pressing a kind brings the trials into sight.
+    page.wait_for_function(IN_SIGHT, arg=grid.element_handle())
+    page.set_viewport_size({"width": 1280, "height": 900})
     kind, right = view.get_by_role("combobox", name="kind"), view.get_by_role("combobox", name="right")
     assert (
         row.get_by_role("button").get_attribute("aria-pressed") == "true"
         and kind.input_value() == "wrong value"
     )
     row.get_by_role("button").press("Enter")
+    counted.get_by_text(f"{total} of {total} rows").wait_for()
+    row.get_by_role("button").press("Space")
+    counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    # Escape in the search field ends the search, and only then the choice of a kind.
+    find = view.get_by_role("searchbox", name="search the rows")
+    find.fill("zzzz")
+    counted.get_by_text(f"0 of {total} rows").wait_for()
+    find.press("Escape")
+    counted.get_by_text(f"{trials} of {total} rows").wait_for()
+    assert find.input_value() == "" and kind.input_value() == "wrong value"
+    find.press("Escape")
     counted.get_by_text(f"{total} of {total} rows").wait_for()
     row.get_by_role("button").press("Space")
     counted.get_by_text(f"{trials} of {total} rows").wait_for()

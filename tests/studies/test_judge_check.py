@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from typer.testing import CliRunner
 
 from looptool_kit.augment.planting import KINDS
 from looptool_kit.cli import app
 from looptool_kit.config import Settings
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.core.toolcalls import match
@@ -18,7 +21,7 @@ from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.studies.judge_card import warning
-from looptool_kit.studies.judge_check import ask, card, precision_at, trials, trusted
+from looptool_kit.studies.judge_check import ask, card, precision_at, summary, text, trials, trusted
 from looptool_kit.world import generate
 
 
@@ -71,6 +74,28 @@ def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
     assert trusted(perfect)["after"].k == trusted(perfect)["after"].n
 
 
+def test_the_card_says_in_plain_words_what_obeying_the_judge_does(samples: list[Sample]) -> None:
+    made = trials(samples)
+    perfect = [t.model_copy(update={"verdicts": (t.expected,)}) for t in made]
+    told = trusted(perfect)
+    before, after, mirrored = told["before"], told["after"], told["mirrored"]
+    assert 0 < before.k < before.n and after.k == after.n < before.n
+    lines = summary(perfect, {})
+    assert lines[0] == (
+        f"Right labels: {before.k / before.n:.0%} [{before.lo:.0%}, {before.hi:.0%}] before;"
+        f" 100% [{after.lo:.0%}, 100%] of the {after.n:,} (of {before.n:,}) that remain if the judge is"
+        " obeyed."
+    )
+    assert lines[1].startswith("It fixes more labels than it spoils once 0.0% of the labels are wrong (")
+    assert lines[1].endswith("% at worst).")
+    assert lines[-1] == (
+        f"Label and prediction swapped, the verdict swaps too in {mirrored} of {mirrored.n:,} pairs."
+    )
+    useless = [t.model_copy(update={"verdicts": ("unjudged",)}) for t in made]
+    assert "once 100.0% of the labels are wrong (100.0% at worst)." in summary(useless, {})[1]
+    assert "| left unjudged | right verdict | same in repeats |" in text(perfect, {})
+
+
 def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) -> None:
     data = Samples(samples[:4]).write(tmp_path / "mine.jsonl")
     done = CliRunner().invoke(app, ["judge-check", str(data)])
@@ -119,6 +144,34 @@ def test_an_earlier_check_is_kept_and_that_is_said(samples: list[Sample], tmp_pa
         "repeats"
     ] == 3
     assert all((k / "trials.parquet").exists() for k in kept)
+
+
+def test_a_run_that_a_page_has_open_is_checked_and_only_one_check_writes(tmp_path: Path) -> None:
+    with Run.create(tmp_path / "run", "cpu-quick", seeds__first=6, seeds__held_out=1) as run:
+        seed(run)
+    folder = run.path / "judge_check" / "evidence"
+    folder.mkdir(parents=True)
+    half = folder / ".card.json.abcdefgh.tmp"
+    half.write_text("{")
+    Run.open(run.path).close()
+    assert half.exists(), "a check may be writing it"
+    command = ["judge-check", str(run.path), "--repeats", "1", "--samples", "2"]
+    with open(run.path / ".lock", "w") as page:
+        fcntl.flock(page, fcntl.LOCK_EX | fcntl.LOCK_NB)  # as another process would
+        with pytest.raises(RunError, match="Another process"):
+            Run.open(run.path)
+        for _ in range(2):
+            done = CliRunner().invoke(app, command)
+            assert done.exit_code == 0, done.output
+    assert not half.exists() and (folder / "card.json").exists()
+    assert (run.path / "superseded" / "0001" / "judge_check" / "evidence" / "card.json").exists()
+    before = (folder / "card.json").read_bytes()
+    with FileLock(folder / ".lock"):
+        done = CliRunner().invoke(app, command)
+    assert done.exit_code != 0 and "Another judge-check of the judge 'evidence'" in (
+        done.output + str(done.exception)
+    )
+    assert (folder / "card.json").read_bytes() == before
 
 
 def test_a_run_is_warned_of_a_judge_that_was_not_checked_or_fell_through(tmp_path: Path) -> None:

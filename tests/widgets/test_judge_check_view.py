@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from html import escape
 from pathlib import Path
 
 import pytest
@@ -17,8 +18,9 @@ from looptool_kit.config import Settings
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import write_json
 from looptool_kit.run.folder import Run
-from looptool_kit.studies.judge_check import Trials, ask, card, trials
+from looptool_kit.studies.judge_check import Trials, ask, card, text, trials
 from looptool_kit.widgets import JudgeCheckView
+from looptool_kit.widgets.detail import answer
 from looptool_kit.world import generate
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
@@ -56,6 +58,25 @@ def test_card_and_trials_of_a_judge(samples: list[Sample], answered: Trials) -> 
     }
 
 
+def test_the_card_says_what_was_done_and_what_its_columns_mean(
+    samples: list[Sample], answered: Trials
+) -> None:
+    view = JudgeCheckView(answered, samples)
+    planted = len({t.sample_id for t in answered})
+    assert view.lead == (
+        f"Errors were planted in {planted} samples, and the judge was asked which side is wrong. Shares stand"
+        " with 95% intervals."
+    )
+    names = [name for name, _ in view.measures]
+    head = text(answered, {}).splitlines()[0]
+    assert head == f"| {' | '.join(names)} |", "the words of the command's card"
+    assert all(meaning for _, meaning in view.measures) and len(view.card[0]) == len(names)
+    assert all(f">{name}</th>" in view.static_html() for name in names) and view.lead in view.static_html()
+    assert all(name in view.chart for name in names[2:])
+    shown = {c["name"]: c["width"] for c in view.columns}
+    assert 0 not in shown.values() and list(shown) == ["request", "kind", "expected", "verdict", "right"]
+
+
 def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample], answered: Trials) -> None:
     view = JudgeCheckView(answered, samples)
     view.filters = {"kind": "wrong value", "expected": "LABEL_WRONG"}
@@ -65,9 +86,11 @@ def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample
     assert shown["trial"] == {
         "kind": "wrong value",
         "expected": "LABEL_WRONG",
+        "answer": answer(right),
         "verdicts": list(trial.verdicts),
         "rationale": trial.rationale,
     }
+    assert shown["trial"]["answer"] != shown["sample"]["label"]
     differing = [row for pair in shown["sample"]["aligned"] for row in pair["rows"] if row[3] != "same"]
     planted = [
         a
@@ -83,7 +106,10 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     path = Path(shutil.copytree(RECORDED, tmp_path / "run"))
     none = JudgeCheckView(Run.open(path, read_only=True))
     assert none.count == 0 and f"looptool judge-check {path}" in none.missing
-    assert none.missing in none.static_html() and asked(none, "sample", at=0)["sample"] is None
+    assert (
+        escape(none.missing, quote=True) in none.static_html()
+        and asked(none, "sample", at=0)["sample"] is None
+    )
     older = path / "judge_check" / "older" / "card.json"
     write_json(older, {})
     os.utime(older, (1, 1))
@@ -94,7 +120,7 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     kept = Trials.read(path / "judge_check" / "evidence" / "trials.parquet")
     assert view.selection == kept and view.about[0] == "Judge evidence: 6 samples."
     # What the command printed below its table stands below the view's card.
-    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 6
+    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 7
     assert f"| {' | '.join(map(str, view.card[-1]))} |" in done.output
     Samples.read(path / "seed" / "pool.parquet")[:1].write(path / "seed" / "pool.parquet")
     assert "made again after the check" in JudgeCheckView(run).missing

@@ -12,8 +12,10 @@ import pytest
 
 pytest.importorskip("anywidget")
 
+from typer.testing import CliRunner  # noqa: E402
 from widget_pages import asked  # noqa: E402
 
+from looptool_kit.cli import app  # noqa: E402
 from looptool_kit.core.samples import Samples  # noqa: E402
 from looptool_kit.report.about import decided  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
@@ -160,6 +162,26 @@ def test_the_page_offers_every_view_and_says_why_there_is_nothing(run: Run, tmp_
     assert set(VIEWS) == {name for _, name in choice.options}
     empty = run_page(Run.create(tmp_path / "new", "cpu-quick"), "view=TryView")
     assert "has no dataset" in empty.children[2].children[0].value
+
+
+def test_a_view_that_was_empty_is_made_again_when_a_person_comes_back(run: Run) -> None:
+    page = run_page(run, "view=JudgeCheckView")
+    choice, place = page.children[1], page.children[2]
+    [empty] = place.children
+    assert f"looptool judge-check {run.path}" in empty.missing and empty.missing.endswith(
+        "Then come back to this tab, or run the cell again."
+    )
+    done = CliRunner().invoke(app, ["judge-check", str(run.path), "--samples", "2", "--repeats", "1"])
+    assert done.exit_code == 0, done.output
+    choice.value = "LoopMap"
+    [other] = place.children
+    choice.value = "JudgeCheckView"
+    [made] = place.children
+    assert made is not empty and made.missing == "" and made.count > 0
+    choice.value = "LoopMap"
+    assert place.children == (other,), "one that shows something stays as it was left"
+    choice.value = "JudgeCheckView"
+    assert place.children == (made,)
 
 
 def test_a_run_that_another_process_works_on_is_opened_read_only(

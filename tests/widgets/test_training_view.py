@@ -102,12 +102,13 @@ def titles(view: TrainingView) -> list[str]:
 def test_points_come_as_they_are_logged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "POLL_SECONDS", 0.05)
     view = TrainingView(run)
-    assert view.history == [] and view.charts == [] and view.watching
+    assert view.history == [] and view.charts == view.meanings == [] and view.watching
     sft, grpo = (run.folder(1) / "policy" / t / "history.jsonl" for t in ("sft", "grpo"))
     append(sft, {"loss": 2.0, "step": 1}, {"loss": 1.5, "step": 2})
     until(lambda: len(view.history) == 2 and view.progress)
     few = [("SFT, step by step", ["iteration", "step", "loss"], [["1", "1", "2"], ["1", "2", "1.5"]])]
     assert view.steps == few and view.charts == [] and view.progress == "iteration 1, SFT: step 2"
+    assert [name for name, _ in view.meanings] == ["loss"]
     append(grpo, row(1))
     append(grpo, row(2), end="")  # not finished: no end of line
     until(lambda: len(view.history) == 3)
@@ -157,6 +158,10 @@ def test_few_steps_are_a_table_and_an_iteration_has_one_colour_in_all_charts(
     [(name, head, cells)] = view.steps
     assert name == "GRPO, step by step" and head == ["iteration", "step", *DRAWN]
     assert [line[:4] for line in cells] == [["2", "1", "0.1", "0.5"], ["2", "2", "0.2", "0.5"]]
+    told = [list(pair)[0] for pair in view.meanings]
+    assert told == list(DRAWN) and all(meaning for _, meaning in view.meanings)
+    assert dict(view.meanings)["groups without variance"].endswith("the same reward, which teach nothing")
+    assert set(training.CHARTS) == set(training.MEANINGS)
     assert cells[1][head.index("entropy")] == "" and "GRPO, step by step" in view.static_html()
     append(run.folder(2) / "policy" / "grpo" / "history.jsonl", *(row(step) for step in range(3, 7)))
     view.update()

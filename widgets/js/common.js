@@ -62,6 +62,17 @@ const headRow = (names) =>
   );
 
 /**
+ * Names with their meanings, as a small list.
+ * @param {[name: string, meaning: string][]} pairs
+ */
+const meanings = (pairs) =>
+  h(
+    "dl",
+    { class: "lt-small lt-meanings" },
+    pairs.map(([name, meaning]) => [h("dt", {}, name), h("dd", {}, meaning)]),
+  );
+
+/**
  * A drawing of `looptool_kit/drawing`, which escapes all text in it.
  * @param {string} svg
  */

@@ -1,6 +1,8 @@
 // JudgeCheckView: the card (pressing a row filters the trials to that kind), its intervals, the trials, and
 // one of them in full.
 
+const TITLE = "The judge's report card";
+
 /**
  * The card.
  * @param {Model<JudgeCheckTraits, JudgeCheckQuestions>} model
@@ -24,7 +26,6 @@ function reportCard(model, choose) {
     row.style.cursor = "pointer";
     return row;
   });
-  const heads = [["kind", "the planted error"], ["trials", "questions asked"], ...model.get("measures")];
   const node = h(
     "table",
     { class: "lt-pair", "aria-label": "report card" },
@@ -34,7 +35,7 @@ function reportCard(model, choose) {
       h(
         "tr",
         {},
-        heads.map(([name, meaning]) => h("th", { scope: "col", title: meaning }, name)),
+        model.get("measures").map(([name, meaning]) => h("th", { scope: "col", title: meaning }, name)),
       ),
     ),
     h("tbody", {}, rows),
@@ -47,15 +48,16 @@ function reportCard(model, choose) {
 }
 
 /**
- * The expected verdict, the verdict of each repeat, and the rationale.
+ * The expected verdict, the verdict of each repeat, the rationale, and the right answer.
  * @param {Trial} trial
  */
-function trialCard({ kind, expected, verdicts, rationale }) {
+function trialCard({ kind, expected, answer, verdicts, rationale }) {
   /** @param {string} name */
   const verdict = (name) => h("span", { class: "lt-verdict", "data-verdict": name }, name);
   const same = verdicts.every((v) => v === verdicts[0]);
   const given = (same ? verdicts.slice(0, 1) : verdicts).map((v, i) => [i ? ", then " : "", verdict(v)]);
   const right = verdicts[0] === expected;
+  const outcome = verdicts[0] === "unjudged" ? " – left unjudged" : right ? " ✓ right" : " ✗ wrong";
   return h(
     "div",
     { class: "lt-decided", "data-right": String(right) },
@@ -68,8 +70,9 @@ function trialCard({ kind, expected, verdicts, rationale }) {
       verdict(expected),
       " · given ",
       given,
-      h("strong", {}, right ? " ✓ right" : " ✗ wrong"),
+      h("strong", {}, outcome),
     ),
+    h("div", { class: "lt-right-answer" }, "right answer: ", answerOf(answer)),
     h("div", { class: "lt-text", dir: "auto" }, rationale || "(no rationale)"),
   );
 }
@@ -78,8 +81,7 @@ function trialCard({ kind, expected, verdicts, rationale }) {
  * What stands in place of a card that is not there: why, and what makes one.
  * @param {string} why
  */
-const noCard = (why) =>
-  frame("judge report card", h("strong", {}, "The judge's report card"), h("p", {}, why));
+const noCard = (why) => frame("judge report card", h("h4", {}, TITLE), h("p", {}, why));
 
 /** @param {Place<JudgeCheckTraits, JudgeCheckQuestions>} place */
 function render({ model, el }) {
@@ -88,15 +90,29 @@ function render({ model, el }) {
     return () => {};
   }
   const line = statusLine();
-  /** @param {string} kind */
+  /** @param {string} kind "" for all; the one that is chosen already: all */
   const choose = (kind) => {
-    const { kind: before, ...filters } = model.get("filters");
+    const { kind: before = "", ...filters } = model.get("filters");
     put(model, { filters: kind && kind !== before ? { ...filters, kind } : filters });
   };
-  const report = reportCard(model, choose);
+  /** @param {string} kind */
+  const press = (kind) => {
+    choose(kind);
+    // The trials stand below the card, on a small screen out of sight.
+    table.grid.scrollIntoView({ block: "nearest" });
+  };
+  /** @param {KeyboardEvent} event */
+  const escape = ({ target }) => {
+    const searching = target instanceof HTMLInputElement && target.type === "search" && target.value;
+    if (!searching) return choose("");
+    // The field takes no text from Python while a person is in it.
+    target.value = "";
+    put(model, { search: "" });
+  };
+  const report = reportCard(model, press);
   const intervals = h("summary", {}, "intervals");
   const svg = model.get("chart");
-  const chart = svg ? h("details", { open: true }, intervals, drawing(svg)) : null;
+  const chart = svg ? h("details", {}, intervals, drawing(svg)) : null;
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",
@@ -116,14 +132,17 @@ function render({ model, el }) {
   );
   const root = frame(
     "judge report card",
+    h("h4", {}, TITLE),
+    h("div", { class: "lt-small" }, model.get("lead")),
     report.node,
+    meanings(model.get("measures")),
     model.get("about").map((text) => h("div", { class: "lt-small" }, text)),
     chart,
     line.node,
     table.tools,
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
   );
-  onKeys(root, { Escape: () => choose("") });
+  onKeys(root, { Escape: escape });
   el.append(root);
 
   const stops = [

@@ -69,13 +69,15 @@ function render({ model, el }) {
     role: "region",
     "aria-label": "sampled completions",
   });
+  const words = h("div", {});
   const live = h("span", { class: "lt-small" });
   const head = h("div", { class: "lt-row" }, h("strong", {}, "Training"), live);
-  el.append(frame("training", head, line.node, charts, steps, table));
+  el.append(frame("training", head, line.node, charts, steps, words, table));
 
   const stops = [
     follow(model, ["charts"], () => charts.replaceChildren(...model.get("charts").map(drawing))),
     follow(model, ["steps"], () => steps.replaceChildren(...model.get("steps").map(stepsOf))),
+    follow(model, ["meanings"], () => words.replaceChildren(meanings(model.get("meanings")))),
     follow(model, ["rollouts"], () => table.replaceChildren(...completionsOf(model.get("rollouts")))),
     follow(model, ["progress", "fault"], () => {
       const fault = model.get("fault");

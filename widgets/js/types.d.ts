@@ -316,6 +316,8 @@ interface TrainingTraits {
   charts: string[];
   /** A table for each trainer that has taken few steps. */
   steps: [name: string, head: string[], rows: string[][]][];
+  /** Of each quantity shown. */
+  meanings: [name: string, meaning: string][];
   /** The latest GRPO step's completions; empty where there is none. */
   rollouts: Rollouts | Record<string, never>;
   progress: string;
@@ -337,6 +339,7 @@ interface JudgeCheckTraits extends TableTraits {
   /** Kind of error, trials, and a text for each measure. */
   card: [kind: string, trials: number, ...measures: string[]][];
   measures: [name: string, meaning: string][];
+  lead: string;
   about: string[];
   chart: string;
 }
@@ -344,6 +347,8 @@ interface JudgeCheckTraits extends TableTraits {
 interface Trial {
   kind: string;
   expected: string;
+  /** The right one. */
+  answer: Answer;
   verdicts: string[];
   rationale: string;
 }
