@@ -208,7 +208,9 @@ class TryView(View):
         return self._answer
 
     def static_html(self) -> str:
-        rows = [(m.role, m.content or ", ".join(map(show_call, m.tool_calls))) for m in self._messages]
+        rows: list[tuple[str, str]] = []
+        for m in self._messages:
+            rows.append((m.role, m.content or ", ".join(map(show_call, m.tool_calls))))
         if self._answer:
             rows.append((self._by, self._answer.text))
         return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.name}")
