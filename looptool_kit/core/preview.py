@@ -7,7 +7,6 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from looptool_kit.core.samples import ToolCall
 from looptool_kit.core.terminal import visible
 
 ROWS = 8
@@ -114,7 +113,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"
 
 
-def show_call(call: ToolCall) -> str:
-    """A call as Python would write it, its values as JSON."""
+def show_call(call: Any) -> str:
+    """A `ToolCall` as Python would write it, its values as JSON."""
     values = (f"{k}={json.dumps(v, ensure_ascii=False)}" for k, v in call.arguments.items())
     return f"{call.name}({', '.join(values)})"
