@@ -12,11 +12,12 @@ from typing import Any
 
 import traitlets
 
-from looptool_kit.checks.rules import call_errors, check_sample
+from looptool_kit.checks.rules import call_errors, check_sample, form_faults
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import show_call, table_html
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
+from looptool_kit.policy.adapters import CONFIG
 from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
@@ -159,8 +160,7 @@ class TryView(View):
 
         After the person has confirmed; none with errors is run.
         """
-        self._newest(number)
-        calls = self._answer.answer.calls if self._answer else ()
+        calls = self._newest(number).answer.calls
         if not calls:
             raise ValueError("the answer holds no call")
         tools = self.sample.tools
@@ -181,8 +181,7 @@ class TryView(View):
         answer = self._newest(number)
         sample = self.sample.model_copy(update={"label": Label()})
         label = read_label(text, sample)
-        checks = check_sample(sample.model_copy(update={"label": label}))
-        if wrong := [c.detail for c in checks if c.name == "dialogue" and not c.passed]:
+        if wrong := form_faults(sample.model_copy(update={"label": label})):
             raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
         made = keep_tried(self.run, sample, label, self._by, answer.text)
         file = tried_file(self.run)
@@ -293,7 +292,7 @@ def _is_lost(run: Run, iteration: int) -> bool:
     Whatever else is wrong with it is said when it is asked.
     """
     try:
-        return not (Path(policy_of(run, iteration).adapter or "") / "adapter_config.json").exists()
+        return not (Path(policy_of(run, iteration).adapter or "") / CONFIG).exists()
     except RunError:
         return False
 

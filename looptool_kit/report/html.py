@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import (
     OPTIONAL_PARTS,
     PARTS,
@@ -343,10 +344,7 @@ def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, An
 
 
 def _calls(calls: Sequence[ToolCall]) -> str:
-    return "\n".join(
-        f"{c.name}({', '.join(f'{k}={json.dumps(v, ensure_ascii=False)}' for k, v in c.arguments.items())})"
-        for c in calls
-    )
+    return "\n".join(map(show_call, calls))
 
 
 def _timings(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
