@@ -34,10 +34,10 @@ BATCHES = [[n] for n in range(8)]
 IN_FLIGHT = 4
 """Batches that two workers hold at once: each has one at work and one that waits."""
 TINY = {
-    **{"seeds__first": 12, "seeds__fresh": [4], "seeds__held_out": 2, "seeds__noise": 0.2, "iterations": 1},
+    **{"seeds__first": 8, "seeds__fresh": [2], "seeds__held_out": 2, "seeds__noise": 0.2, "iterations": 1},
     **{"sft__epochs": 1, "sft__batch": 4, "sft__micro_batch": 4, "grpo__steps": 0, "evaluate__base": False},
     **{"probe__max_new_tokens": 12, "probe__batch": 4, "evaluate__max_new_tokens": 8},
-    **{"expand__children": 1, "expand__most": 8},
+    **{"expand__children": 1, "expand__most": 4},
 }
 
 
@@ -177,7 +177,7 @@ samples = Samples(generate(8, seed=1))
 def work(batch):
     with marks.open("a") as log:
         log.write(f"{batch[0]}\\n")
-    time.sleep(1)
+    time.sleep(0.5)
     return Samples(samples[i] for i in batch)
 
 run = Run.open(folder)
