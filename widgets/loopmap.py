@@ -28,7 +28,7 @@ from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.loop_charts import error_map, flow_table
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import View, script, style
+from looptool_kit.widgets.view import View, refuse_unsaved, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
@@ -234,6 +234,7 @@ class LoopMap(TableView):
 
     def on_open(self, view: str = "") -> dict[str, Any]:
         """Show a view of the selection below the map."""
+        refuse_unsaved(self.opened)
         before, self.opened = self.opened, self.open_in(view)
         if before is not None:
             before.close()
@@ -242,6 +243,7 @@ class LoopMap(TableView):
 
     def on_close(self) -> dict[str, Any]:
         """Close the view that was opened."""
+        refuse_unsaved(self.opened)
         before, self.opened = self.opened, None
         if before is not None:
             before.close()

@@ -21,7 +21,7 @@ from looptool_kit.policy.adapters import CONFIG
 from looptool_kit.policy.engines import Sampling
 from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
-from looptool_kit.run.tried import keep_tried, tried, tried_file
+from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import label_text, predicted_label, read_label
 from looptool_kit.widgets.view import View, read_only_note, script, style
@@ -50,6 +50,10 @@ class TryView(View):
     chosen: traitlets.List[Any] = traitlets.List(help="names of the tools on offer").tag(sync=True)
     system = traitlets.Unicode("", help="what is said before the dialogue").tag(sync=True)
     draft = traitlets.Unicode("", help="the request that is being typed").tag(sync=True)
+    written = traitlets.Dict(help="number of an answer, and text of its right label while it is typed").tag(
+        sync=True
+    )
+    kept = traitlets.Unicode("", help="id of the sample that was kept of the newest answer").tag(sync=True)
     example = traitlets.Unicode("", help="a request to begin with, empty where there is none").tag(sync=True)
     blocked = traitlets.Unicode("", help="why no sample can be kept, empty where it can").tag(sync=True)
 
@@ -93,6 +97,8 @@ class TryView(View):
         # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._number = 0
+        # The sample that `kept` names, the text it was made of, and what was said then.
+        self._made: tuple[Sample, str, str] | None = None
         self._state: dict[str, Any] = {}
         super().__init__(
             policies=names,
@@ -127,7 +133,7 @@ class TryView(View):
 
     def on_state(self) -> dict[str, Any]:
         """The dialogue so far, for a page that was loaded again."""
-        return self._shown("")
+        return self._shown(self._made[2] if self._made else "")
 
     def on_ask(self, request: str) -> dict[str, Any]:
         """Let the policy answer a request or results.
@@ -153,6 +159,7 @@ class TryView(View):
             self._messages, self._answer, self._asked, self._by = before
             raise
         self._number += 1
+        self._keeps(None)
         return self._shown(f"{self.policy} has answered")
 
     def on_execute(self, number: int) -> dict[str, Any]:
@@ -169,6 +176,7 @@ class TryView(View):
         results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
         self._said()
         self._messages += results
+        self._keeps(None)
         return self._shown(
             "executed: ask with an empty field for the answer to the results, or type a request"
         )
@@ -183,17 +191,42 @@ class TryView(View):
         label = read_label(text, sample)
         if wrong := form_faults(sample.model_copy(update={"label": label})):
             raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
+        before = {s.id for s in self.samples}
         made = keep_tried(self.run, sample, label, self._by, answer.text)
         file = tried_file(self.run)
         use = f"To train on them: looptool loop NEW --set seeds.source={file}"
-        return {"message": f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"}
+        told = f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"
+        if made.id not in before:
+            self._keeps((made, text, told))
+        elif made.id != self.kept:
+            self._keeps(None)
+            told = f"sample {made.id} was kept earlier, in {file}. {use}"
+        return {"message": told}
+
+    def on_take_back(self) -> dict[str, Any]:
+        """Remove the sample that was just kept.
+
+        Returns the text that its label was made of.
+        """
+        if self._made is None:
+            raise ValueError("no sample was kept of this answer")
+        made, text, _ = self._made
+        take_back(self.run, made)
+        self._keeps(None)
+        file = tried_file(self.run)
+        return {"message": f"taken back: sample {made.id} is no longer in {file}", "text": text}
 
     def on_fresh(self) -> dict[str, Any]:
         """Begin a new dialogue."""
         self._messages, self._answer, self._state = [], None, {}
+        self._keeps(None)
         return self._shown("")
 
     # ------------------------------------------------------------- within
+
+    def _keeps(self, made: tuple[Sample, str, str] | None) -> None:
+        """Let this be the sample that can be taken back."""
+        self._made, self.kept = made, made[0].id if made else ""
 
     def _newest(self, number: int) -> Probe:
         """The newest answer, if it is the one of that number.

@@ -108,6 +108,20 @@ def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
     )
 
 
+def refuse_unsaved(view: object) -> None:
+    """Refuse to close a view with drafts in it.
+
+    Raises:
+        ValueError: There is such a draft; says what to do with it.
+    """
+    typed = [*getattr(view, "drafts", {}).values(), *getattr(view, "notes", {}).values()]
+    if any(typed):
+        raise ValueError(
+            f"the {type(view).__name__} below holds a label, an edit or a note that is not saved: save or"
+            " cancel it there first (a note is saved with its verdict; empty its field to drop it)"
+        )
+
+
 def in_words(fault: str) -> str:
     """The kind of a fault as people read it."""
     return fault.replace("_", " ")

@@ -10,43 +10,16 @@ import pytest
 
 pytest.importorskip("anywidget")
 
+from speaker import ARGUMENTS, CALL, Speaker  # noqa: E402
 from widget_pages import asked  # noqa: E402
 
 from looptool_kit.checks.rules import check_sample  # noqa: E402
 from looptool_kit.core.errors import RunError  # noqa: E402
-from looptool_kit.core.samples import Sample, Samples  # noqa: E402
-from looptool_kit.policy.engines import Completion, Sampling  # noqa: E402
-from looptool_kit.policy.policy import policy_of  # noqa: E402
+from looptool_kit.core.samples import Samples  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
-from looptool_kit.widgets import TryView, trial  # noqa: E402
+from looptool_kit.widgets import TryView  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
-ARGUMENTS = {"device": "humidifier", "action": "off", "time": "06:30"}
-CALL = {"name": "create_device_timer", "arguments": ARGUMENTS}
-
-
-class Speaker:
-    """An engine that says what it was told to, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.says = f"<tool_call>\n{json.dumps(CALL)}\n</tool_call>"
-        self.heard: list[Sample] = []
-
-    def generate(self, chats: list[Sample], sampling: Sampling) -> list[list[Completion]]:
-        self.heard += chats
-        return [[Completion(self.says, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
-
-
-@pytest.fixture
-def speaker(run: Run, monkeypatch: pytest.MonkeyPatch) -> Speaker:
-    """Stands in for every policy of the run, whose weights seem to be there."""
-    for j in (1, 2, 3):
-        folder = Path(str(policy_of(run, j).adapter))
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "adapter_config.json").write_text("{}")
-    engine = Speaker()
-    monkeypatch.setattr(trial, "open_engine", lambda policy, batch: engine)
-    return engine
 
 
 def test_an_answer_has_its_call_its_log_probabilities_and_no_objection(run: Run, speaker: Speaker) -> None:

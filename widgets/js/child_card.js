@@ -133,7 +133,7 @@ function childEditor(draft, on) {
     box.replaceChildren(label.node);
   });
   const save = () => {
-    typing.drop();
+    typing.now();
     on.save(written());
   };
   const leave = () => {
@@ -152,6 +152,7 @@ function childEditor(draft, on) {
     h("div", { class: "lt-row" }, buttons),
   );
   request.addEventListener("input", typing.later);
+  form.addEventListener("focusout", typing.now);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();

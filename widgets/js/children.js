@@ -66,7 +66,12 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
         const saved = ask(model, "edit", { id, ...draft });
         tell(saved);
         saved.then(
-          () => focusOn(panel),
+          () => {
+            // The draft may have been on its way to Python while that forgot it.
+            const { [id]: _, ...drafts } = model.get("drafts");
+            put(model, { drafts });
+            focusOn(panel);
+          },
           () => {},
         );
       },

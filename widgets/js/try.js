@@ -7,7 +7,12 @@
  */
 function toolPicker(model) {
   const summary = h("summary", {});
-  const find = h("input", { type: "search", placeholder: "find a tool", "aria-label": "find a tool" });
+  const find = h("input", {
+    type: "search",
+    placeholder: "find a tool",
+    "aria-label": "find a tool",
+    title: "show only the tools with these words",
+  });
   const boxes = model.get("offered").map(([name, about]) => {
     const box = h("input", {
       type: "checkbox",
@@ -19,7 +24,14 @@ function toolPicker(model) {
     });
     return {
       box,
-      node: h("label", {}, box, " ", h("code", {}, name), h("span", { class: "lt-small" }, ` ${about}`)),
+      node: h(
+        "label",
+        { title: "offer this tool" },
+        box,
+        " ",
+        h("code", {}, name),
+        h("span", { class: "lt-small" }, ` ${about}`),
+      ),
       words: `${name} ${about}`,
     };
   });
@@ -53,22 +65,32 @@ function toolPicker(model) {
  * The form of the desk for the right label of an answer; pressing its button is the second of two clicks.
  * @param {string} text
  * @param {SampleDetail["tools"]} tools on offer
- * @param {(text: string) => Promise<string>} save answers with what is wrong, empty if it was kept
- * @param {() => void} cancel
+ * @param {object} on
+ * @param {(text: string) => void} on.typed called a moment after the last change
+ * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was kept
+ * @param {() => void} on.cancel
  */
-function rightLabel(text, tools, save, cancel) {
+function rightLabel(text, tools, on) {
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
+  const typing = keeper(() => on.typed(form.text()));
   const form = labelForm(text, tools, () => {
     fault.textContent = "";
+    typing.later();
   });
   const keep = async () => {
-    fault.textContent = plain(await save(form.text()));
+    typing.now();
+    fault.textContent = plain(await on.save(form.text()));
+  };
+  const cancel = () => {
+    typing.drop();
+    on.cancel();
   };
   const title = "keep it as a sample (Ctrl+Enter)";
   const button = h("button", { onclick: keep, title }, "keep as a sample");
   const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
   const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button, " ", leave);
+  node.addEventListener("focusout", typing.now);
   node.addEventListener("keydown", (event) => {
     const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
     if (!kept && event.key !== "Escape") return;
@@ -77,7 +99,7 @@ function rightLabel(text, tools, save, cancel) {
     if (kept) keep();
     else cancel();
   });
-  return { node, focus: form.focus };
+  return { node, focus: form.focus, keep: typing.now };
 }
 
 /** @param {Place<TryTraits, TryQuestions>} place */
@@ -89,6 +111,7 @@ function render({ model, el }) {
     "select",
     {
       "aria-label": "policy",
+      title: "which policy answers: base is the model before any training",
       onchange: () => {
         put(model, { policy: policy.value });
       },
@@ -98,11 +121,17 @@ function render({ model, el }) {
       return h("option", { value: name, disabled: lost }, lost ? `${name} (its weights are not here)` : name);
     }),
   );
-  const system = h("input", { "aria-label": "system message", dir: "auto", style: "flex:1" });
+  const system = h("input", {
+    "aria-label": "system message",
+    title: "what the policy is told before the dialogue",
+    dir: "auto",
+    style: "flex:1",
+  });
   system.addEventListener("change", () => put(model, { system: system.value }));
   const request = h("textarea", {
     rows: 2,
     "aria-label": "request",
+    title: "what the user says; Enter asks",
     dir: "auto",
     placeholder: model.get("example")
       ? `type a request, e.g. ${plain(model.get("example"))}`
@@ -110,9 +139,35 @@ function render({ model, el }) {
   });
   const typing = keeper(() => put(model, { draft: request.value }));
   request.addEventListener("input", typing.later);
+  request.addEventListener("blur", typing.now);
   const talk = h("div", { class: "lt-talk", role: "region", "aria-label": "dialogue with the policy" });
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
+  /**
+   * The form of the answer that is shown: its first text, what keeps its draft, and what opens it.
+   * @type {{ given: string, keep: () => void, write: ((text: string) => void) | null }}
+   */
+  let opened = { given: "", keep: () => {}, write: null };
+  /** Whether the form may be closed; a right answer that was typed and not kept is never lost. */
+  const mayClose = () => {
+    opened.keep();
+    const { text } = model.get("written");
+    if (text !== undefined && text !== opened.given) {
+      line.say("The right answer in the form is not kept yet: keep or cancel it first.", true);
+      return false;
+    }
+    put(model, { written: {} });
+    return true;
+  };
+  const takeBack = async () => {
+    try {
+      const { message, text } = await ask(model, "take_back");
+      line.say(message);
+      opened.write?.(text);
+    } catch (error) {
+      line.say(wordsOf(error), true);
+    }
+  };
   let busy = false;
   /** Between question and answer nothing can be done with what is shown. @param {boolean} on */
   const wait = (on) => {
@@ -147,7 +202,7 @@ function render({ model, el }) {
   };
   /** The request goes into the dialogue at once; whatever is typed until the answer stays in the field. */
   const asking = async () => {
-    if (busy) return;
+    if (busy || !mayClose()) return;
     typing.drop();
     const said = request.value;
     const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
@@ -163,6 +218,7 @@ function render({ model, el }) {
   };
   /** @param {TryAnswer} answer */
   const answerParts = ({ sample, objections, label, runs, stuck, by, number }) => {
+    opened = { given: "", keep: () => {}, write: null };
     if (!sample.tokens) return [];
     const place = h("div", {});
     const close = (/** @type {HTMLElement} */ next) => {
@@ -173,27 +229,47 @@ function render({ model, el }) {
       if (await show(() => ask(model, "execute", { number }))) request.focus();
     };
     const confirmed = () => {
-      const no = h("button", { onclick: () => close(run) }, "no");
-      const yes = h("button", { onclick: execute }, "yes, execute");
+      if (!mayClose()) return;
+      const no = h("button", { onclick: () => close(run), title: "execute nothing" }, "no");
+      const yes = h("button", { onclick: execute, title: "run these calls now" }, "yes, execute");
       place.replaceChildren(h("div", { role: "alert" }, `Execute now in ${runs}? `, yes, " ", no));
       no.focus();
     };
-    const run = h("button", { onclick: confirmed }, "execute …");
+    const run = h("button", { onclick: confirmed, title: "run the calls; asks first" }, "execute …");
+    /** The form is closed, and what was typed in it forgotten. */
+    const leave = () => {
+      put(model, { written: {} });
+      close(make);
+    };
     const save = async (/** @type {string} */ text) => {
       try {
         line.say((await ask(model, "save", { text, number })).message);
-        close(make);
+        leave();
         return "";
       } catch (error) {
         return wordsOf(error);
       }
     };
-    const form = rightLabel(label, sample.tools, save, () => close(make));
-    const correct = () => {
+    const typed = (/** @type {string} */ text) => put(model, { written: { number, text } });
+    const open = (/** @type {string} */ text) => {
+      const form = rightLabel(text, sample.tools, { typed, save, cancel: leave });
       place.replaceChildren(form.node);
-      form.focus();
+      opened.keep = form.keep;
+      return form;
     };
-    const props = { onclick: correct, disabled: Boolean(model.get("blocked")) };
+    const write = (/** @type {string} */ text) => {
+      typed(text);
+      open(text).focus();
+    };
+    const correct = () => write(model.get("written").text ?? label);
+    opened = { given: label, keep: () => {}, write };
+    const before = model.get("written");
+    if (before.number === number && before.text !== undefined) open(before.text);
+    const props = {
+      onclick: correct,
+      disabled: Boolean(model.get("blocked")),
+      title: "make a sample of this answer, as it is or with the right label",
+    };
     const make = h("button", props, "keep or correct …");
     const none = h("div", { class: "lt-small" }, "no rule is broken (the values may still be wrong)");
     const against = h(
@@ -215,8 +291,11 @@ function render({ model, el }) {
     event.preventDefault();
     asking();
   });
-  const fresh = h("button", { onclick: () => show(() => ask(model, "fresh")) }, "new dialogue");
-  const send = h("button", { onclick: asking }, "ask");
+  const begin = () => mayClose() && show(() => ask(model, "fresh"));
+  const fresh = h("button", { onclick: begin, title: "begin again with an empty dialogue" }, "new dialogue");
+  const backTitle = "take the sample that was just kept out of its file again";
+  const back = h("button", { onclick: takeBack, title: backTitle }, "take back");
+  const send = h("button", { onclick: asking, title: "let the policy answer (Enter)" }, "ask");
   const root = frame(
     "try a policy",
     h("div", { class: "lt-row" }, h("label", {}, "policy ", policy), fresh),
@@ -226,7 +305,7 @@ function render({ model, el }) {
     answered,
     h("div", { class: "lt-row lt-request" }, request, send),
     h("div", { class: "lt-small" }, "Enter asks, Shift+Enter a new line. ", model.get("blocked")),
-    line.node,
+    h("div", { class: "lt-row" }, line.node, back),
   );
   el.append(root);
   show(() => ask(model, "state"));
@@ -237,6 +316,9 @@ function render({ model, el }) {
     }),
     follow(model, ["system"], () => {
       system.value = model.get("system");
+    }),
+    follow(model, ["kept"], () => {
+      back.hidden = !model.get("kept");
     }),
     follow(model, ["draft"], () => {
       if (document.activeElement !== request || !model.get("draft")) request.value = model.get("draft");

@@ -390,6 +390,10 @@ interface TryTraits {
   chosen: string[];
   system: string;
   draft: string;
+  /** An answer's number, and its right label while a person types it; empty: no form is open. */
+  written: { number?: number; text?: string };
+  /** Id of the sample that was kept of the newest answer, empty where none was. */
+  kept: string;
   /** A request to begin with; empty where there is none. */
   example: string;
   /** Why no sample can be kept, empty where it can. */
@@ -418,6 +422,8 @@ interface TryQuestions {
   ask(values: { request: string }): TryAnswer;
   execute(values: { number: number }): TryAnswer;
   save(values: { text: string; number: number }): { message: string };
+  /** Removes the sample that `kept` names; `text` is what it was made of. */
+  take_back(): { message: string; text: string };
   fresh(): TryAnswer;
 }
 
