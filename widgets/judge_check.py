@@ -15,12 +15,15 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Truths
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.terminal import duration
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.drawing import intervals, picture
 from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_card import read_card
 from looptool_kit.studies.judge_check import Trial, Trials, card, right_samples, summary
 from looptool_kit.studies.judge_merits import Share
+from looptool_kit.studies.judge_target import model_calls, models_asked
+from looptool_kit.widgets.checking import Checking
 from looptool_kit.widgets.detail import aligned, answer, detail
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import in_words, script, style
@@ -81,6 +84,16 @@ class JudgeCheckView(TableView):
     lead = traitlets.Unicode(help="what was done, above the card").tag(sync=True)
     about: traitlets.List[Any] = traitlets.List(help="lines about the whole card").tag(sync=True)
     chart = traitlets.Unicode(help="the card's intervals as SVG").tag(sync=True)
+    offer = traitlets.Unicode(help="what a check costs, empty where none can be made from here").tag(
+        sync=True
+    )
+    running = traitlets.Bool(False, help="whether a check is under way").tag(sync=True)
+    progress = traitlets.Unicode("", help="how far the check is, or what came of it").tag(sync=True)
+    failed = traitlets.Bool(False, help="whether the last check gave no card").tag(sync=True)
+    shown = traitlets.Int(0, help="changes whenever another card is to be shown").tag(sync=True)
+
+    unseen = False
+    """Whether a check that was started here has an outcome that no page has shown yet."""
 
     def __init__(self, run: Run | Trials, samples: Sequence[Sample] | None = None) -> None:
         """`samples`: those that were checked, under their true labels.
@@ -90,6 +103,13 @@ class JudgeCheckView(TableView):
 
         Raises `ValueError` for trials that were not answered, or whose sample is not among the samples.
         """
+        self.run = run if isinstance(run, Run) else None
+        self._checking: Checking | None = None
+        rows, traits = self._read(run, samples)
+        super().__init__(rows, widths=WIDTHS, measures=[list(pair) for pair in COLUMNS], **traits)
+
+    def _read(self, run: Run | Trials, samples: Sequence[Sample] | None) -> tuple[Rows, dict[str, Any]]:
+        """Take the trials to show; their rows, and what stands beside them."""
         facts: dict[str, Any] = {}
         missing = ""
         if isinstance(run, Run):
@@ -112,19 +132,19 @@ class JudgeCheckView(TableView):
                 " under their true labels"
             )
         self._card = card(self._trials)
-        super().__init__(
-            self._rows(),
-            widths=WIDTHS,
-            card=[[in_words(r.kind), r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card],
-            measures=[list(pair) for pair in COLUMNS],
-            lead=_lead(self._trials) if len(self._trials) else "",
-            about=[
+        return self._rows(), {
+            "card": [
+                [in_words(r.kind), r.trials, *(str(getattr(r, m)) for m in MEASURES)] for r in self._card
+            ],
+            "lead": _lead(self._trials) if len(self._trials) else "",
+            "about": [
                 *_asked(facts),
                 *(summary(self._trials, facts) if len(self._trials) else [missing or "There are no trials."]),
             ],
-            chart=self._chart() if len(self._trials) else "",
-            missing=missing,
-        )
+            "chart": self._chart() if len(self._trials) else "",
+            "missing": missing,
+            "offer": _offer(run, facts) if isinstance(run, Run) else "",
+        }
 
     @property
     def selection(self) -> Trials:
@@ -158,6 +178,70 @@ class JudgeCheckView(TableView):
             "rationale": trial.rationale,
         }
         return {"sample": sample, "trial": about}
+
+    def on_cost(self) -> dict[str, Any]:
+        """Return the question before a check; empty where it is free."""
+        run = self._checkable()
+        models, calls = model_calls(run)
+        if not models:
+            return {"question": ""}
+        most = run.settings.calls.most
+        budget = f"calls.most allows {most:,} for each" if most else "there is no budget (calls.most)"
+        asked = " and ".join(f"{m.model} at {m.base_url}" for m in models)
+        return {
+            "question": f"A check asks {asked} up to {calls:,} times{' each' * (len(models) > 1)};"
+            f" {budget}. Answers kept from an earlier check are not paid again. Check now?"
+        }
+
+    def on_check(self) -> dict[str, Any]:
+        """Start a check, as `looptool judge-check` makes it."""
+        run = self._checkable()
+        if self.running:
+            raise ValueError("a check is under way already")
+        self.running, self.failed, self.unseen = True, False, True
+        self.progress = "The check has started. You may go to other tabs meanwhile."
+        self._checking = Checking(run.path, self._say, self._ended)
+        return {}
+
+    def on_stop(self) -> dict[str, Any]:
+        """Stop the check that is under way."""
+        if self._checking and self.running:
+            self._checking.stop()
+        return {}
+
+    def on_renew(self) -> dict[str, Any]:
+        """Show what came of a check that has ended since."""
+        if self.running or not self.unseen:
+            return {}
+        self.unseen = False
+        if not self.failed and self.run is not None:
+            rows, traits = self._read(self.run, None)
+            with self.hold_sync():
+                self.set_trait("filters", {})
+                for name, value in traits.items():
+                    self.set_trait(name, value)
+                self.replace(rows)
+                self.progress = "The check has ended; this is its card."
+                self.shown += 1
+        return {}
+
+    def close(self) -> None:
+        """Stop a check that is under way, and remove the view."""
+        if self._checking is not None:
+            self._checking.stop()
+        super().close()
+
+    def _checkable(self) -> Run:
+        if self.run is None or not self.offer:
+            raise ValueError("the judge cannot be checked from here: use `looptool judge-check`")
+        return self.run
+
+    def _say(self, words: str) -> None:
+        self.progress = words
+
+    def _ended(self, why: str) -> None:
+        with self.hold_sync():
+            self.failed, self.progress, self.running = bool(why), why or "The check has ended.", False
 
     def static_html(self) -> str:
         if not len(self._trials):
@@ -227,6 +311,26 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
             f" which was made again after the check. {again}"
         )
     return trials, samples, read_card(run, cards[-1])
+
+
+def _offer(run: Run, facts: dict[str, Any]) -> str:
+    """What a check of the run's judge costs; empty where none can be made."""
+    judge = run.settings.verify.judge
+    if run.read_only:
+        return ""
+    try:
+        models = models_asked(run)
+    except (RunError, ValueError):
+        return ""
+    if not models:
+        seconds = facts.get("seconds")
+        before = f" The last one took {duration(seconds)}." if seconds else ""
+        return f"The judge {judge!r} runs on this machine: a check costs nothing.{before}"
+    names = " and ".join(f"{m.model} at {m.base_url}" for m in models)
+    return (
+        f"The judge {judge!r} asks {names}, which may cost money: the number of calls is said first, and you"
+        " are asked once."
+    )
 
 
 def _asked(facts: dict[str, Any]) -> list[str]:

@@ -88,7 +88,9 @@ def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
 
 def _is_empty(shown: ipywidgets.DOMWidget) -> bool:
     """Whether there was nothing to show, which a command in a terminal may have changed since."""
-    return isinstance(shown, ipywidgets.HTML) or bool(getattr(shown, "missing", ""))
+    return isinstance(shown, ipywidgets.HTML) or bool(
+        getattr(shown, "missing", "") and not getattr(shown, "unseen", False)
+    )
 
 
 def _made(run: Run, name: str, at: str) -> View:

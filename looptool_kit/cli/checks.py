@@ -60,7 +60,7 @@ def judge_check(
     ] = None,
     samples: Annotated[
         int, typer.Option(min=1, help="At most that many samples, always the same ones.")
-    ] = 60,
+    ] = 60,  # SAMPLES and REPEATS of judge_target, which is not imported before it is needed
     repeats: Annotated[int, typer.Option(min=1, help="How often each question is asked.")] = 2,
     set_: Set = None,
 ) -> None:

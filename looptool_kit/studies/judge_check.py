@@ -190,16 +190,18 @@ def ask(
     facts: dict[str, Any] = {"judge": name, "policy": engine is not None, "repeats": repeats}
     known = [Known(case, t.expected, t.sample_id) for case, t in zip(cases, questions, strict=True)]
     answers: list[list[Verdict]] = []
-    for r in range(1, repeats + 1):
-        context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {})
-        if measure is None:
-            answers.append(judge(cases, context))
-        else:
-            verdicts, merits = measure(known, context)
-            answers.append(verdicts)
-            facts.setdefault("merits", merits)
-        if context.facts:
-            facts[f"repeat_{r}"] = context.facts
+    with bar(repeats, "judge-check", "repeat") as shown:
+        for r in range(1, repeats + 1):
+            context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {})
+            if measure is None:
+                answers.append(judge(cases, context))
+            else:
+                verdicts, merits = measure(known, context)
+                answers.append(verdicts)
+                facts.setdefault("merits", merits)
+            if context.facts:
+                facts[f"repeat_{r}"] = context.facts
+            shown.update(1)
     facts["seconds"] = round(time.monotonic() - started, 2)
     answered = [
         t.model_copy(

@@ -2,22 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from looptool_kit.config import Settings, with_overrides
+from looptool_kit.core.endpoint import Endpoint
 from looptool_kit.core.errors import RunError, no_writing
 from looptool_kit.core.records import Truths
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.formats import read
 from looptool_kit.policy.policy import open_engine, policy_of
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.lock import refuse_links, sweep, unused
-from looptool_kit.studies.judge_check import check, right_samples
+from looptool_kit.stages.verify import decided_by
+from looptool_kit.stages.verify.llm import models_of
+from looptool_kit.studies.judge_check import check, right_samples, trials
 from looptool_kit.trust import confirm_given
+
+SAMPLES = 60
+"""Samples that a check takes unless told otherwise; of the recorded run 1,176 questions."""
+REPEATS = 2
+"""How often each question is asked unless told otherwise: the least that shows a judge's wavering."""
+
+
+def models_asked(run: Run) -> list[Endpoint]:
+    """Return the models that the run's judge asks.
+
+    None where it runs on this machine alone.
+
+    Raises:
+        ValueError: The judge needs a model, and none is set.
+    """
+    asks = any(name.endswith("_llm") for name in decided_by(run.settings))
+    return models_of(run.settings) if asks else []
+
+
+def model_calls(run: Run) -> tuple[list[Endpoint], int]:
+    """Return `models_asked`, and the calls to each.
+
+    That many are made by a check at the most.
+
+    Raises:
+        RunError: The run has no seed pool.
+        ValueError: The judge needs a model, and none is set.
+    """
+    models = models_asked(run)
+    if not models:
+        return [], 0
+    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0)}
+    right = _some(right_samples(run.table(Samples, "pool", 0), truth), SAMPLES)
+    # Each vote is two calls, one in either order of the answers.
+    return models, 2 * run.settings.jury.votes * REPEATS * len(trials(right, run.settings.seed))
+
+
+def _some(right: Sequence[Sample], count: int) -> list[Sample]:
+    """At most `count` samples, spread over all and always the same."""
+    return list(right[:: max(1, len(right) // count)][:count])
 
 
 def check_target(
@@ -61,12 +104,11 @@ def check_target(
         pool = read(target, lambda row, _, reason: left_out.append(f"row {row}: {reason}"))
         settings = with_overrides(Settings(), **overrides)
         cards = top = target.with_name(f"{target.name}.judge_check")
-    right = right_samples(pool, truth)
+    right = _some(right_samples(pool, truth), count)
     if not right:
         raise ValueError(
             f"{target} holds no samples with calls or questions: there is nothing to plant errors in"
         )
-    right = right[:: max(1, len(right) // count)][:count]
     folder = cards / (settings.verify.judge + ("-policy" if engine else ""))
     with _alone_in(folder):
         told = check(folder, right, settings, engine, repeats, partial(_set_aside, top))

@@ -78,16 +78,76 @@ function trialCard({ kind, expected, answer, verdicts, rationale }) {
 }
 
 /**
+ * The button that checks the judge, what that costs, and how far it is.
+ * @param {Model<JudgeCheckTraits, JudgeCheckQuestions>} model
+ */
+function checkBar(model) {
+  const offer = model.get("offer");
+  const line = statusLine();
+  /** @param {unknown} error */
+  const failed = (error) => line.say(wordsOf(error), true);
+  const question = h("div", {});
+  const begin = () => {
+    question.replaceChildren();
+    ask(model, "check").catch(failed);
+  };
+  const decline = () => {
+    question.replaceChildren();
+    start.focus();
+  };
+  const press = () =>
+    ask(model, "cost").then((cost) => {
+      if (!cost.question) return begin();
+      const no = h("button", { onclick: decline, title: "ask no model (Escape)" }, "no");
+      const yes = h("button", { onclick: begin, title: "start the check" }, "yes, check");
+      question.replaceChildren(h("div", { role: "alert" }, `${cost.question} `, yes, " ", no));
+      return no.focus();
+    }, failed);
+  onKeys(question, { Escape: decline });
+  const title =
+    "plant errors in samples of this run and ask its judge about them, as looptool judge-check does";
+  const start = h("button", { onclick: press, title }, "check the judge");
+  const stopTitle = "stop the check; what a model has answered is kept";
+  const halt = h("button", { onclick: () => ask(model, "stop").catch(failed), title: stopTitle }, "stop");
+  const bar = h("progress", { "aria-label": "check of the judge" });
+  const show = () => {
+    const running = model.get("running");
+    const focused = document.activeElement;
+    start.disabled = running;
+    halt.hidden = bar.hidden = !running;
+    line.say(model.get("progress"), model.get("failed"));
+    if (running && focused === start) halt.focus();
+    if (!running && focused === halt) start.focus();
+    if (!running) ask(model, "renew").catch(failed);
+  };
+  const node = h(
+    "div",
+    {},
+    h("div", { class: "lt-row" }, start, h("span", { class: "lt-small" }, offer)),
+    question,
+  );
+  node.append(h("div", { class: "lt-row" }, bar, halt, line.node));
+  if (!offer) return { node: null, stop: () => {} };
+  return { node, stop: follow(model, ["running", "progress", "failed"], show) };
+}
+
+/**
  * What stands in place of a card that is not there: why, and what makes one.
  * @param {string} why
+ * @param {HTMLElement | null} bar
  */
-const noCard = (why) => frame("judge report card", h("h4", {}, TITLE), h("p", {}, why));
+const noCard = (why, bar) => frame("judge report card", h("h4", {}, TITLE), h("p", {}, why), bar);
 
-/** @param {Place<JudgeCheckTraits, JudgeCheckQuestions>} place */
-function render({ model, el }) {
+/**
+ * The card that there is now, or why there is none.
+ * @param {Model<JudgeCheckTraits, JudgeCheckQuestions>} model
+ * @param {HTMLElement} el
+ */
+function showCard(model, el) {
+  const bar = checkBar(model);
   if (model.get("missing")) {
-    el.append(noCard(model.get("missing")));
-    return () => {};
+    el.append(noCard(model.get("missing"), bar.node));
+    return bar.stop;
   }
   const line = statusLine();
   /** @param {string} kind "" for all; the one that is chosen already: all */
@@ -133,10 +193,19 @@ function render({ model, el }) {
   const root = frame(
     "judge report card",
     h("h4", {}, TITLE),
+    bar.node,
     h("div", { class: "lt-small" }, model.get("lead")),
     report.node,
-    meanings(model.get("measures")),
-    model.get("about").map((text) => h("div", { class: "lt-small" }, text)),
+    h(
+      "div",
+      { class: "lt-beside" },
+      meanings(model.get("measures")),
+      h(
+        "div",
+        {},
+        model.get("about").map((text) => h("div", { class: "lt-small" }, text)),
+      ),
+    ),
     chart,
     line.node,
     table.tools,
@@ -147,10 +216,28 @@ function render({ model, el }) {
 
   const stops = [
     table.stop,
+    bar.stop,
     follow(model, ["version", "cursor"], show),
     follow(model, ["filters"], () => report.mark(model.get("filters").kind ?? "")),
   ];
   return () => stops.forEach((stop) => stop());
+}
+
+/** @param {Place<JudgeCheckTraits, JudgeCheckQuestions>} place */
+function render({ model, el }) {
+  let stop = () => {};
+  const unfollow = follow(model, ["shown"], () => {
+    const inside = el.contains(document.activeElement);
+    stop();
+    el.replaceChildren();
+    stop = showCard(model, el);
+    const button = el.querySelector("button");
+    if (inside && button) button.focus({ preventScroll: true });
+  });
+  return () => {
+    unfollow();
+    stop();
+  };
 }
 
 export default { render };

@@ -342,6 +342,14 @@ interface JudgeCheckTraits extends TableTraits {
   lead: string;
   about: string[];
   chart: string;
+  /** What a check costs; empty where none can be made from here. */
+  offer: string;
+  running: boolean;
+  /** How far the check is, or what came of it. */
+  progress: string;
+  failed: boolean;
+  /** Changes whenever another card is to be shown. */
+  shown: number;
 }
 
 interface Trial {
@@ -355,6 +363,12 @@ interface Trial {
 
 interface JudgeCheckQuestions extends TableQuestions {
   sample(values: { at: number }): { sample: SampleDetail; trial: Trial } | { sample: null; trial: null };
+  /** What is to be asked before a check; empty where it costs nothing. */
+  cost(): { question: string };
+  check(): object;
+  stop(): object;
+  /** Shows what came of a check that has ended since. */
+  renew(): object;
 }
 
 // ----------------------------------------------------------------------------------------------- CompareView
