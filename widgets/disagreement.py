@@ -104,7 +104,7 @@ class DisagreementView(SampleTable):
         )
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
-        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9em"}
+        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9.8em"}
         super().__init__(
             rows,
             run,

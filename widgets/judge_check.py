@@ -292,10 +292,9 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     The samples are the run's pool under its true labels.
     """
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
-    again = (
-        f"In a terminal: looptool judge-check {run.path.resolve()}. Then come back to this tab, or run the"
-        " cell again."
-    )
+    how = "Press the button, or in" if _offer(run, {}) else "In"
+    command = f"looptool judge-check {run.path.resolve()}"
+    again = f"{how} a terminal: {command}. Then come back to this tab, or run the cell again."
     if not cards:
         raise RunError(f"The judge has not been checked on this run's data yet. {again}")
     path: Path = cards[-1].with_name("trials.parquet")

@@ -39,7 +39,8 @@ def ended(view: JudgeCheckView) -> None:
 
 def test_a_free_check_runs_as_the_command_does_and_its_card_is_shown(own: Run) -> None:
     view = JudgeCheckView(own)
-    assert view.count == 0 and view.missing and "costs nothing" in view.offer
+    assert view.count == 0 and "costs nothing" in view.offer
+    assert "Press the button, or in a terminal: looptool judge-check " in view.missing
     assert asked(view, "cost")["question"] == ""
     asked(view, "check")
     assert view.running and "under way" in asked(view, "check")["error"]
@@ -88,6 +89,7 @@ def test_a_model_that_may_cost_money_is_named_and_asked_about(own: Run) -> None:
 
 def test_where_no_check_can_be_made_there_is_no_button(own: Run, tmp_path: Path) -> None:
     for view in (JudgeCheckView(Run.open(RECORDED, read_only=True)), JudgeCheckView(Trials(), [])):
+        assert "Press the button" not in view.missing
         assert view.offer == "" and "error" in asked(view, "check") and not view.running
     own.set(verify__judge="llm")  # and no model for it
     assert JudgeCheckView(own).offer == ""
