@@ -11,8 +11,8 @@ from template_draws import tool
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.stages.seed.templates import generate, usable
+from looptool_kit.stages.seed.templates.days import is_over
 from looptool_kit.stages.seed.templates.nouns import counted, is_noun, is_opaque, label_of
-from looptool_kit.stages.seed.templates.past import is_over
 from looptool_kit.stages.seed.templates.values import type_of
 
 TEXT, WHOLE, DAY = {"type": "string"}, {"type": "integer"}, {"type": "string", "format": "date"}
@@ -62,8 +62,9 @@ def test_labels_are_words_that_people_say(words: str, description: str, label: s
 def test_what_is_no_noun_stands_only_in_a_list() -> None:
     assert is_noun("weight") and is_noun("seat") and not is_noun("expires") and not is_noun("harvested on")
     assert is_opaque("txn id") and not is_opaque("order ID") and counted("room count") == "rooms"
-    board = tool("move_bed", "Move a bed", bed_id=TEXT, moved_by=DAY | {"description": "date"}, expires=DAY)
-    assert not any(re.search(r"with (?:the )?(?:expires|moved)", s.request) for s in drawn(board))
+    for day in ({"moved_by": DAY | {"description": "date"}}, {"expires": DAY}):
+        board = tool("move_bed", "Move a bed", bed_id=TEXT, **day)
+        assert not any(re.search(r"with (?:the )?(?:expires|moved)", s.request) for s in drawn(board))
 
 
 def test_a_parameter_of_which_nothing_is_known_is_named_and_not_asked_for() -> None:

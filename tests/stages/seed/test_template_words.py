@@ -263,7 +263,6 @@ def test_requests_read_as_people_write(kind: str) -> None:
 
 VALUES: dict[str, tuple[dict[str, Any], str]] = {
     "drug": (TEXT, r"[a-z]+"),
-    "plate": (TEXT, r"[A-Z]{2}-\d{3}-[A-Z]{2}"),
     "iban": (TEXT, r"[A-Z]{2}\d{20}"),
     "worker": (TEXT, r"\w[\w'-]+ [\w'-]+"),
     "episode_id": (TEXT | {"description": "The episode, e.g. ep_4821"}, r"ep_\d{4}"),
@@ -306,6 +305,12 @@ REFUSED: dict[str, dict[str, Any]] = {
     "a message in no sentence": {"text": TEXT | {"description": "Text of the announcement"}},
     "an example that is none": {"note": TEXT | {"description": "Anything, such as roadworks or events"}},
     "what would be liked": {"goals": TEXT | {"description": "What the guest would like to learn or improve"}},
+    "a code with a meaning": {"charge_code": TEXT | {"description": "Charge code"}},
+    "a number plate": {"plate": TEXT},
+    "initials": {"examiner": TEXT | {"description": "Initials of the examiner"}},
+    "a picture": {"photo_url": TEXT | {"description": "Link to a photo", "format": "uri"}},
+    "a document": {"attachment": TEXT | {"description": "File reference"}},
+    "a district of a city": {"district": TEXT | {"description": "City district"}},
     "one of two parameters": {"target": TEXT | {"description": "Either this or contract_id must be set"}},
     "an object of anything": {"extra": {"type": "object"}},
 }

@@ -8,7 +8,6 @@ from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import is_id, words_of
 from looptool_kit.stages.seed.templates.numbers import is_number_of
@@ -16,22 +15,6 @@ from looptool_kit.stages.seed.templates.stated import limits_of_number
 from looptool_kit.text.words import alike, stem
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import Type
-
-
-def of_one_choice(name: str, tool: Tool) -> bool:
-    """Tell whether it goes with one choice of another parameter alone.
-
-    As `lost_reason` with the stage "lost".
-    """
-    first = words_of(name).split()[:1]
-    choices = {
-        said(v)
-        for n, s in tool.properties.items()
-        if n != name and isinstance(s, dict)
-        for v in s.get("enum") or ()
-    }
-    return bool(first) and first[0] in choices and first[0] != words_of(name)
-
 
 ON_OFF = re.compile(r"\b(on or off|on/off|off or on)\b", re.IGNORECASE)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.names import Unusable, unit_of, words_of
+from looptool_kit.stages.seed.templates.verbs import is_sure
 from looptool_kit.world.core import TEXT, Surface, Type
 from looptool_kit.world.numbers import is_number
 
@@ -23,7 +24,8 @@ def said(value: Any) -> str:
         return json.dumps(value)
     if value.isupper() or not re.search(r"[_a-z]", value):
         return value.replace("_", " ").lower() if "_" in value else value
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", value).replace("_", " ").strip()
+    parted = re.sub(r"(?<=[a-z0-9])[A-Z](?=[a-z])", lambda m: f" {m[0].lower()}", value)
+    return parted.replace("_", " ").strip()
 
 
 _DAYS_AND_MONTHS = {w.lower() for w in (*calendar.day_name, *calendar.month_name) if w}
@@ -134,6 +136,7 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
             sentence[lead.end() :] if lead else sentence,
         )
         .split(",")[0]
+        .split(";")[0]
         .strip()
     )
     clause = re.sub(r" or not$", "", clause)  # "Show steps or not": what is wanted is one of the two
@@ -148,7 +151,10 @@ def boolean_clauses(name: str, description: str) -> tuple[tuple[str, ...], tuple
     if len(clause.split()) <= 9:
         if first == "only":
             return (f"but {clause}",), (f"and not {clause}",)
-        if first in _PLAIN or forms.get(first) == first:
+        sure = (
+            first in _PLAIN or forms.get(first) == first and is_sure(first, clause[len(first) :].strip(), [])
+        )
+        if sure:
             rest = clause[len(first) :]
             if re.search(r"\b(?:all|every|any|each)\b", rest):  # "do not notify all members" says two things
                 return (f"and {first}{rest}",), ()

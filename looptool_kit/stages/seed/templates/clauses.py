@@ -41,8 +41,8 @@ Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 _WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _TIMES = ("second", "minute", "hour", "day", "night", "week", "month", "year")
 MAKING = lex.word_set("""
-    add book buy create generate insert issue log make open order plan post record register rent request
-    reserve schedule send start submit write
+    add apply book buy create enter file generate insert issue launch lodge log make open order place plan
+    post raise record register rent report request reserve schedule send start submit write
     """)
 """Verbs whose object is new: it is called something, and is for somebody."""
 MOVING = lex.word_set("convert copy migrate move route ship transfer translate travel")

@@ -10,6 +10,7 @@ _TAIL = re.compile(
     r" | that (?!day|are \w+\b|is \w+\b|(?!(?:can|may|must|should|will|has|have|was|were)\b)"
     r"[^,]{1,40}(?:$|,))"
     r"| or (?:for|in|of|from|on|at) "
+    r"| (?:until|before|within|after|up to|at least|at most) (?:\d|one |two |three )"
     r"| if | when | where | used to | (?:you|I) (?:want|wish|need) to "
     r"| (?:and )?optionally | (?:fully|partly|partially|wholly)\b| returning"
     r"| and (?:then )?(?:return|get|give|provide|show)s? | along with |"

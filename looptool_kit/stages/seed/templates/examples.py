@@ -193,7 +193,7 @@ def _other_letters(code: str, r: Random) -> str:
 
 
 def _other_digits(code: str, r: Random) -> str:
-    if year := re.search(r"(?<!\d)20[0-4]\d(?!\d)", code):  # "Q-2025-118"
+    if year := re.search(r"(?<!\d)20[0-2]\d(?!\d)", code):  # "Q-2025-118"
         head, tail = code[: year.start()], code[year.end() :]
         return f"{_other_digits(head, r)}{r.randint(2023, 2025)}{_other_digits(tail, r)}"
     return re.sub(

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.headlines import READING, headline
+from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.values import Group, Many
+from looptool_kit.stages.seed.templates.verbs import READING
 from looptool_kit.stages.seed.templates.wording import Able
 from looptool_kit.text.words import STOP, alike, stem, stems
 from looptool_kit.world.grammar import CLOSE, OPEN

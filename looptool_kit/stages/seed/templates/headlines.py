@@ -13,6 +13,14 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.cuts import cut
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
+from looptool_kit.stages.seed.templates.verbs import (
+    DETERMINED,
+    LOOKED_UP,
+    READING,
+    ambiguous,
+    is_sure,
+    names_a_thing,
+)
 from looptool_kit.text.words import STOP, stem
 
 _EMPTY = lex.word_set("""
@@ -35,29 +43,40 @@ _SAID_AS = {
 
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
-    told, named = _from_description(description, name), from_name(name)
-    if told and not told[2] and words_of(name).split()[-1] in _NOUNS_TOO and named and named[0] in _NOUNS_TOO:
-        named = None  # "overdue_report", told as "Overdue items"
-    if told and not told[2] and told[1].lower().removeprefix("the ").startswith(words_of(name)):
-        named = None  # "class_schedule", told as "Class schedule of a week", schedules nothing
-    if told and not told[2] and named and (named[0] not in READING or told[0] not in ("get", named[0])):
-        told = (*named, True) if named[1] or not told[1] else (named[0], told[1], True)
-    if told and not told[2] and named and named[1] and re.search(rf"\b{named[0]}\b", told[1].lower()):
-        told = (*named, True)  # "full text search over lots" of `search_lots`
+    told, named = _from_description(description, name), from_name(name, description)
     route = re.match(r"([A-Z]+) /", description)
-    if (
-        told
-        and named
-        and told[0] not in READING
-        and re.match(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b", told[1])
-    ):
-        return named  # "set how many sessions you want": the name says what is set
     if told is None or (route and named and not name.lower().startswith(route[1].lower())):
         return named
-    verb, rest = told[:2]
+    verb, rest, has_verb = told
+    if not has_verb:
+        if named is None:
+            return (verb, rest) if plural(rest) or _head(rest) in LOOKED_UP else None
+        says_it = re.search(rf"\b{named[0]}\b", rest.lower())  # "full text search over lots"
+        if named[0] not in READING or (says_it and named[1]):
+            return named if named[1] or not rest else (named[0], rest)
+    elif named and verb not in READING and _QUESTION.match(rest):
+        return named  # "set how many sessions you want": the name says what is set
+    elif named and named[1] and _SEVERAL.search(re.split(r"\. | by ", description)[0]):
+        return named  # less than all of "the date, time or size of a reservation" is something else
     if verb == "return" and re.search(r"return|refund|back", words_of(name)):
         return verb, rest  # something is given back
     return _SAID_AS.get(verb, verb), rest
+
+
+_QUESTION = re.compile(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b")
+
+
+_SEVERAL = re.compile(
+    r"^[^,:;(]+, (?!given|with|in|for|which|to|such|either)(?:[^,:;(]+, )*[^,:;(]{1,40},? (?:or|and)"
+    r" (?!then|also)[^,:;]+$"
+)
+
+
+def _head(noun: str) -> str:
+    """The last word of a noun phrase before its first preposition."""
+    return (
+        re.split(r" (?:for|of|in|at|from|to|on|by|with|about|per|between|over) ", noun)[0].split()[-1].lower()
+    )
 
 
 def headline(tool: Tool) -> tuple[str, str]:
@@ -70,17 +89,11 @@ def headline(tool: Tool) -> tuple[str, str]:
         Unusable: Neither has a verb.
     """
     if (found := _headline(tool.name, tool.description)) is None:
-        raise Unusable("neither its name nor its description says with a verb what it does")
+        raise Unusable(
+            "neither its name nor its description says with a verb what it does: begin its"
+            " description with one"
+        )
     return found
-
-
-READING = lex.word_set("""
-    analyse analyze browse calculate check compare compute count describe detect determine diagnose estimate
-    evaluate explain fetch find forecast get give identify inspect list locate look lookup monitor navigate
-    obtain predict preview print query read recommend retrieve review scan search show summarise summarize
-    track validate verify view
-    """)
-"""Verbs that change nothing."""
 
 
 def subject_of(tool: Tool) -> frozenset[str]:
@@ -112,7 +125,7 @@ def owner_of(tool: Tool, description: str = "") -> str:
         return named[1].lower()
     words = words_of(tool.name).split()
     forms = lex.verb_forms()
-    own = headline(tool)[0].split()[0]
+    own = headline(tool)[0].replace("look up", "lookup").split()[0]
     first = next((i for i, w in enumerate(words) if forms.get(w, w) == own), None)
     if first is None:
         first = next((i for i, w in enumerate(words) if w in forms), None)
@@ -136,11 +149,6 @@ def owner_of(tool: Tool, description: str = "") -> str:
     return owner
 
 
-_DETERMINED = re.compile(
-    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|somebody|someone|its|multiple|several|up to"
-    r"|\d+)\b",
-    re.IGNORECASE,
-)
 _NO_VERB = lex.word_set("""
     a about above after all an and any at before below between both by each every for from given half how if
     in into it its list many most my no of on one only or other our out over some such than that the their
@@ -189,28 +197,12 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     ):  # "Permanently delete a card"
         head, _, rest = rest.partition(" ")
     rest = rest.strip()
-    forms = lex.verb_forms()
     low = re.sub(r"\W+$", "", head.lower())
     base = _lemma(low, name)
-    known = low in forms and bool(rest or low == forms[low])
-    if base in _NOUNS_TOO and re.match(r"(?:of|on|about|for)\b", rest):
-        known = False  # "Report of the milk delivered"
     own = words_of(name).split()
-    bare = not _DETERMINED.match(rest) and own[:1] != [base]
-    named = forms.get(own[0], "") if own else ""
-    if (
-        known
-        and bare
-        and named
-        and named != base
-        and (base in own or named in READING - {base} and base not in READING | {"return"})
-    ):
-        known = False  # "Order status" of `get_order_status`, "Open incidents" of `list_incidents`
-    if low.endswith("ing") and low != base and bare and first == whole:
-        known = False  # "Opening hours"
-    if own and own[-1] in _NOUNS_TOO and bare and own[-1] in rest.lower().split()[:3]:
-        known = False  # "Heat demand forecast" of `production_forecast`
-    leads = bool(re.match(rf"(?:{_PARTICLE} )?{_DETERMINED.pattern}", rest, re.IGNORECASE)) or (
+    led = first != whole and low in lex.verb_forms()  # "a tool for converting units"
+    known = (led or is_sure(low, rest, own)) and bool(rest or low == base)
+    leads = bool(re.match(rf"(?:{_PARTICLE} )?{DETERMINED.pattern}", rest, re.IGNORECASE)) or (
         own[:1] == [base] and low == base + "s"
     )
     if known or (
@@ -253,16 +245,18 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     apart = re.fullmatch(rf"((?:an?|the) )?((?:[\w-]+ ){{0,2}}[\w-]+) ({_PARTICLE})", rest)
     if apart and verb in ("check", "sign", "log", "clock"):  # "check a guest in"
         return f"{verb} {apart[3]}", (apart[1] or "the ") + apart[2]
-    phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={_DETERMINED.pattern})"
+    phrasal = rf"({_PARTICLE}) " if verb in _PARTICLES else rf"({_PARTICLE}) (?={DETERMINED.pattern})"
     if match := re.match(phrasal, rest):  # "log in", "roll back a service"
         return f"{verb} {match[1]}", cut(rest[match.end() :])
     if verb == "search":
         rest = re.sub(r"^(?:for|through) |^(?:the|our|all|your|my) (?:[\w']+ ){1,3}for (?=\w)", "", rest)
+    if verb in READING and not DETERMINED.match(rest):  # "search logs by text and time", and say neither
+        rest = re.sub(r" by (?!\w+ing\b)[^,]*$", "", rest)
     if verb == "return" and rest.startswith("whether"):
         return "check", cut(rest)
     rest = cut(rest)
     head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
-    bare = not _DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
+    bare = not DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
     return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE | _THE else rest
 
 
@@ -291,31 +285,31 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
     return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
 
 
-_THINGS_TOO = lex.word_set(
-    "order book call claim deposit file invoice payment project record request request return ship"
-)
-"""At the beginning of a name that ends in "status" these are things."""
-_NOUNS_TOO = lex.word_set("""
-    estimate forecast order plan quote report review scan schedule stats summary update
-    """)
-"""At the end of a name these are what one gets."""
-
-
-def from_name(name: str) -> tuple[str, str] | None:
+@lru_cache(maxsize=20_000)
+def from_name(name: str, description: str = "") -> tuple[str, str] | None:
     """Verb and rest from a name, None without a verb.
 
-    "github_create_issue" -> ("create", "an issue").
+    "github_create_issue" -> ("create", "an issue"). A word that is a noun as well is a verb where the name
+    begins with it, or its description does.
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
-    at = next((i for i, w in enumerate(words) if forms.get(w) == w), None)  # "replies_create" creates
+    verbs = [i for i, w in enumerate(words) if forms.get(w) == w]
+    first_told, _, later = description.lower().partition(" ")
+    if verbs[:1] == [0] and ambiguous(words[0]) and re.search(rf"\b(?:of|for|an?|the) {words[0]}\b", later):
+        verbs = verbs[1:]  # `delay_compensation` of "Compensation for a delay" delays nothing
+    sure = [i for i in verbs if not ambiguous(words[i])]
+    first = forms.get(re.sub(r"\W.*", "", first_told))
+    told = [i for i in verbs if words[i] == first and i < len(words) - 1]
+    if names_a_thing(words) or (not sure and verbs[:1] != [0] and words and words[-1] in LOOKED_UP):
+        if words[-1] == "list" and plural(words[-2]):
+            return "list", acronyms(" ".join(words[:-1]))  # "users.list"
+        return "get", f"the {acronyms(' '.join(words))}"  # "overdue_report", "order_status"
+    last = sure[-1:] if sure[-1:] == [len(words) - 1] else []  # "incident_create"
+    at = next(iter([*([] if 0 in sure else last), *([0] if 0 in verbs else []), *sure, *told]), None)
     if at is None:
         return None
-    if not at and len(words) > 1 and words[-1] in ("status", "history", "details", "overview"):
-        return "get", f"the {acronyms(' '.join(words))}" if words[0] in _THINGS_TOO else f"the {words[-1]}"
-    if at and at == len(words) - 1 and words[at] in _NOUNS_TOO:  # "overdue_report"
-        return "get", f"the {acronyms(' '.join(words))}"
-    verb, rest = _SAID_AS.get(forms[words[at]], forms[words[at]]), words[at + 1 :]
+    verb, rest = _SAID_AS.get(words[at], words[at]), words[at + 1 :]
     if rest[:1] in (["or"], ["and"]) and len(rest) > 1 and rest[1] in forms:  # "create_or_join_room"
         verb, rest = f"{verb} {rest[0]} {forms[rest[1]]}", rest[2:]
     rest = rest or words[:at]  # "users.list"

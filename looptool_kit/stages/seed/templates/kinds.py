@@ -16,9 +16,27 @@ from looptool_kit.world.pools import words as listed
 
 def gone_by(t: Type) -> Type:
     """Turn a day to come into one of the last months."""
-    return replace(t, draw=lambda r, today: t.draw(r, today - timedelta(days=r.randint(80, 150))))
+
+    def make(r: Random, today: date) -> str:
+        return (today - timedelta(days=r.randint(2, 75))).isoformat() + str(t.draw(r, today))[10:]
+
+    return replace(t, draw=make)
 
 
+def of_today(t: Type) -> Type:
+    """Turn a day to come into today.
+
+    For a date of which nobody knows whether it is over.
+    """
+
+    def make(r: Random, today: date) -> str:
+        return today.isoformat() + str(t.draw(r, today))[10:]
+
+    return replace(t, name=TODAY, draw=make, splits=False)
+
+
+TODAY = "today"
+"""Name of the types whose only day is today."""
 PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
 """A day of the last eight years."""
 
@@ -158,31 +176,24 @@ ROOM = pool(
     words=("room",),
 )
 
-PLATE = text(
-    "plate",
-    "number plate of a vehicle",
-    lambda r: (
-        "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
-        + f"-{r.randint(100, 999)}-"
-        + "".join(r.choice("ABCDEFGHJKLMNPRSTVWXYZ") for _ in range(2))
-    ),
-    question="What is the plate number?",
-    words=("plate",),
-)
-IBAN = text(
-    "iban",
-    "number of a bank account",
-    lambda r: f"{r.choice(('DE', 'FR', 'NL', 'ES'))}{r.randint(10, 98)}{r.randrange(10**17, 10**18)}",
-)
+
+def _iban(r: Random) -> str:
+    """A German number, with the two digits that check it."""
+    account = str(r.randrange(10**17, 10**18))
+    return f"DE{98 - int(f'{account}131400') % 97:02d}{account}"
+
+
+IBAN = text("iban", "number of a bank account", _iban)
 MONTH = replace(
     text("month", "a month of a year", str, question="Which month?", words=("month",)),
-    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(-1, 4))).isoformat()[:7],
+    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(1, 5))).isoformat()[:7],
 )
 """One of the next months."""
 PAST_MONTH = replace(
     MONTH,
     draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7],
 )
+THIS_MONTH = replace(MONTH, name=TODAY, draw=lambda r, today: today.isoformat()[:7], splits=False)
 STREET = text(
     "street", "a street without a number", lambda r: str(wt.ADDRESS.draw(r, date.min)).split(" ", 1)[1]
 )
@@ -202,12 +213,6 @@ ELAPSED = text(
 )
 SHORT_ELAPSED = replace(
     ELAPSED, draw=lambda r, _: f"{r.randint(0, 1)}:{r.randint(30, 59)}:{r.randint(10, 59)}"
-)
-INITIALS = text(
-    "initials",
-    "first letters of a name",
-    lambda r: r.choice("ABCDEFGHJKLM") + r.choice("NOPRSTW"),
-    splits=False,
 )
 CIDR = text(
     "cidr",
@@ -282,10 +287,8 @@ MESSAGE = replace(
 )
 """What any person may write to any other."""
 BY_NAME: tuple[tuple[str, Type], ...] = (
-    (r"\b(?:licen[cs]e |number |registration )?plate(?: number)?$", PLATE),
     (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
     (r"\biban$", IBAN),
-    (r"^initials$", INITIALS),
     (r"\bisbn(?: 13)?$", ISBN),
     (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
     (r"^vin$|\bvehicle identification number$", VIN),
@@ -306,6 +309,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
         r"|desk|berth|dock|pitch|box) (?:number|no|nr)$",
         SMALL_NUMBER,
     ),
+    (r"\broom (?:number|no|nr)$", ROOM_NUMBER),
     (r"^room(?: name)?$", ROOM),
     (r"^app(?:lication)?(?: name)?$", APP),
     (r"\bdomain( name)?s?$", DOMAIN),
@@ -317,6 +321,7 @@ BY_NAME: tuple[tuple[str, Type], ...] = (
 )
 """Pattern on a parameter's name -> kind; these come before the lexicon's."""
 STATED: tuple[tuple[str, Type], ...] = (
+    (r"^room number\b", ROOM_NUMBER),
     (r"\bsql statement\b", SQL),
     (r"\bh:mm:ss\b", SHORT_ELAPSED),
     (r"\be\.?164\b", E164),

@@ -108,7 +108,7 @@ _VERBS = word_set("""
     abort accept acknowledge activate add adjust allocate analyse analyze announce answer append apply
     approve archive arrange ask assign attach authenticate authorise authorize autocomplete backup ban
     bind block book borrow broadcast browse build buy calculate call cancel capture change charge check
-    checkout choose classify clean clear clone close collect combine commit compare compile complete
+    checkout choose claim classify clean clear clone close collect combine commit compare compile complete
     compose compress compute configure confirm connect contact control convert copy correct count create
     crop decline decode decrypt delay delete deliver demote deny deploy deposit deprovision describe
     destroy detach detect determine diagnose disable disband discard disconnect dismiss dispatch display

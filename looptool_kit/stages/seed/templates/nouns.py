@@ -6,6 +6,7 @@ import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.names import LETTER_UNITS, Unusable, acronyms, unit_of
+from looptool_kit.stages.seed.templates.verbs import ambiguous
 from looptool_kit.world.types import AIRPORT, CITY, COUNTRY, CURRENCY, DATE, DATETIME, TIME, Type
 
 DAYS = (DATE.question, DATETIME.question)
@@ -92,6 +93,7 @@ def is_noun(noun: str) -> bool:
     return (
         not verbal
         and last not in ("expires", "starts", "ends", "opens", "closes", "begins", "applies")
+        and not (last.endswith("s") and last in lex.verb_forms() and not ambiguous(lex.verb_forms()[last]))
         and not (
             last.endswith("ed")
             and last not in ("speed", "seed", "feed", "bed", "breed", "need", "shed", "weed")
@@ -125,6 +127,9 @@ def label_of(words: str, description: str, kind: Type, owner: str) -> str:
             noun = f"{noun} in"  # "expires in: 4 days"
     if "enum" in kind.schema and all(isinstance(v, int | float) for v in kind.schema["enum"]):
         noun = UNIT_WORDS.sub("", noun)
+    end = re.match(r"(minimum|maximum|min|max)\b", description.lower())
+    if kind.name == "number" and end and not re.search(r"min|max|limit", noun):
+        noun = f"{_SHORT.get(end[1], end[1])} {noun}"  # `rooms`: "Minimum number of rooms"
     if kind.name == "number" and re.search(r"\w \w$", noun) and noun[-1] in LETTER_UNITS:
         noun = noun[:-2]  # "threshold c"
     if kind.name == "number" and noun in _QUANTITY:  # "kilograms: 42 kg"

@@ -7,9 +7,11 @@ import unicodedata
 from datetime import date, timedelta
 from typing import Any
 
+from looptool_kit.stages.seed.templates.days import follows
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import held_out
 from looptool_kit.world.grammar import Scene
+from looptool_kit.world.pools import FIRST
 from looptool_kit.world.spec import Param
 
 _EARLIER = re.compile(
@@ -55,7 +57,9 @@ _LASTING = re.compile(
 
 def of_the_person(p: Param, value: Any, arguments: dict[str, Any], scene: Scene) -> Any:
     """An e-mail address of the one person that a call speaks of."""
-    names = [v for v in arguments.values() if isinstance(v, str) and wt.PERSON.accepts(v)]
+    parts = [v for n, v in arguments.items() if re.search(r"(?:first|last).?name|surname", n, re.IGNORECASE)]
+    names = [v for v in arguments.values() if isinstance(v, str) and v.split(" ")[0] in FIRST]
+    names = [" ".join(parts)] if len(parts) == 2 else names
     if p.type is not wt.EMAIL or len(names) != 1:
         return value
     plain = unicodedata.normalize("NFKD", names[0]).encode("ascii", "ignore").decode().lower()
@@ -68,21 +72,21 @@ def of_the_person(p: Param, value: Any, arguments: dict[str, Any], scene: Scene)
 def near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene, about: str) -> Any:
     """Move a moment near to the other end of its range.
 
-    That is the same day, or some days from it. Periods that are over stay as long as they are. None where
-    the moved one is of another split.
+    That is the same day, or some days from it. None where the moved one is of another split.
     """
-    today = scene.today.isoformat()
     for name, other in arguments.items():
         pair = all(isinstance(v, str) and re.match(r"\d{4}-\d\d-\d\d", v) for v in (value, other))
-        order = _order(name, p.name)
-        if not pair or not order or value < today or other < today:
+        order = follows(name, p.name)
+        if not pair or not order:
             continue
         timed = len(value) > len("2026-01-01")
         apart = (20, 300) if _LASTING.search(f"{about} {name} {p.name}") else (0, 0) if timed else (1, 10)
         days = timedelta(days=scene.rng.randint(*apart))
         day = date.fromisoformat(other[:10]) + order * days
         moved = day.isoformat() + value[10:]
-        return moved if not p.type.splits or held_out(moved) == scene.held else None
+        today = scene.today.isoformat()
+        over = other < today and moved > today  # a period that is over ends before today
+        return moved if not over and (not p.type.splits or held_out(moved) == scene.held) else None
     return value
 
 

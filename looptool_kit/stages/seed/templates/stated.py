@@ -143,16 +143,6 @@ def described(schema: Any) -> str:
     return str(schema.get("description") or "") if isinstance(schema, Mapping) else ""
 
 
-_AT_TIMES = re.compile(
-    r"\bonly (?:for|if|when|in|with|used|needed|relevant|valid)\b|\bfor [\w -]+ only\b|\bignored\b"
-)
-
-
-def is_at_times(schema: Any) -> bool:
-    """Whether a parameter makes sense only beside some values of others."""
-    return _AT_TIMES.search(described(schema).lower()) is not None
-
-
 def is_of(name: str, subject: str) -> bool:
     """Tell whether an ID is of whom a subject speaks.
 
@@ -195,6 +185,12 @@ def ever_required(tool: Tool) -> frozenset[str]:
         name
         for name, schema in tool.properties.items()
         if name in tool.required
-        or (_IN_SOME_CASES.search(described(schema).lower()) and "either" not in described(schema).lower())
+        or (_IN_SOME_CASES.search(_of_it(name, schema, tool)) and "either" not in described(schema).lower())
         or (sentences and set(stems(name)) <= said)
     )
+
+
+def _of_it(name: str, schema: Any, tool: Tool) -> str:
+    """What a description says, empty where it speaks of another parameter."""
+    told = described(schema)
+    return "" if any(n in told for n in tool.properties if n != name and len(n) > 3) else told.lower()

@@ -12,6 +12,7 @@ from typing import Any
 from looptool_kit.stages.seed.templates import kinds, things
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import choice
+from looptool_kit.stages.seed.templates.days import direction
 from looptool_kit.stages.seed.templates.examples import (
     FORMATS,
     INSTANCES,
@@ -23,13 +24,16 @@ from looptool_kit.stages.seed.templates.examples import (
 )
 from looptool_kit.stages.seed.templates.folders import in_a_folder
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
-from looptool_kit.stages.seed.templates.past import is_over
 from looptool_kit.text.words import stems, tokens
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 
-_CODES = re.compile(r"(?:^| )(?:ref|reference|code|sku|isbn|token|no|key|number)$")
+_CODES = re.compile(
+    r"(?:^| )(?:ref|reference|sku|no|number|(?:promo|promotion|voucher|coupon|gift card) code)$"
+)
+"""What numbers one of many. Other codes and keys have a meaning, which nobody knows."""
+_CODED = re.compile(r"\b(?:code|key|token|plate|initials)$")
 _FREE = (
     None,
     wt.TITLE,
@@ -71,10 +75,12 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         kind = _between(kind, "08:00-18:30")
     if kind is BIRTH_DATE and _YOUNG.search(context):
         return kinds.YOUNG
-    if kind is kinds.MONTH and is_over(words_of(name), description, context):
-        return kinds.PAST_MONTH
-    moment = kind.question in (DATE.question, DATETIME.question)
-    return kinds.gone_by(kind) if moment and is_over(words_of(name), description, context) else kind
+    if kind is not kinds.MONTH and kind.question not in (DATE.question, DATETIME.question):
+        return kind
+    when = direction(words_of(name), description, context)
+    if kind is kinds.MONTH:
+        return kinds.PAST_MONTH if when == "past" else kind if when else kinds.THIS_MONTH
+    return kinds.gone_by(kind) if when == "past" else kind if when else kinds.of_today(kind)
 
 
 _FOR_A_PERSON = re.compile(
@@ -118,7 +124,7 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
     by_format = FORMATS.get(str(schema.get("format") or ""))
     if by_format is not None:
         past = schema["format"] == "date" and re.search(r"\b(birth|born|dob|birthday)\b", words)
-        return BIRTH_DATE if past else by_format
+        return BIRTH_DATE if past else _as_said(by_format, words, description.lower(), context)
     choices = told_choices(description)
     if len(choices) >= 2:
         return choice(choices, name, description)
@@ -139,6 +145,8 @@ def _string(name: str, schema: Mapping[str, Any], description: str, owner: str, 
         raise Unusable(f"nothing tells what {name} is: give it a description, choices or examples")
     kind = _by_words(words, told, owner, context, examples)
     kind = _as_said(kind or UNKNOWN, words, f"{told} {context}", context)
+    if kind is UNKNOWN and "pattern" in schema and _CODED.search(words):
+        return _identifier(words, owner)  # the pattern says what such codes are like
     if len(set(examples)) > 1 and (kind in _OF_WORDS or things.kind_of(words) is kind):
         return one_of(examples)
     if kind in _MADE_UP and examples:
@@ -188,7 +196,10 @@ def _by_words(words: str, told: str, owner: str, context: str, examples: list[st
     )
     if kind is None or (kind in _VAGUE and not re.search(r"^(city|title|task)|name$", words)):
         prose = INSTANCES.split(told)[0]  # without its examples
-        kind = next((t for p, t in lex.BY_DESCRIPTION if re.search(p, prose)), None) or kind
+        kind = (
+            next((t for p, t in lex.BY_DESCRIPTION if re.search(p, prose) and _is_head(t, p, prose)), None)
+            or kind
+        )
     named_by_id = _NAMED_BY_ID.search(told) and not re.search(r"name|title|description", words)
     if is_id(words) or (kind is None and _CODES.search(words)) or (named_by_id and kind in _NAMES_OF_THINGS):
         return _identifier(words, owner)
@@ -202,6 +213,14 @@ def _by_words(words: str, told: str, owner: str, context: str, examples: list[st
     )
     about = whose[1] if whose else owner if words == "name" else words
     return SLUG_NAME if kind is None and things.is_of_software(about) else kind
+
+
+def _is_head(kind: Type, pattern: str, told: str) -> bool:
+    """Whether a description says what is wanted, and not what it belongs to: no "district of a city"."""
+    if kind not in _TOLD_BY_NAME:
+        return True
+    noun = re.split(r"[,.;:(]| (?:of|for|in|at|from|to|on|by|with|where|that|which) ", told)[0]
+    return any(m.end() >= len(noun.rstrip()) for m in re.finditer(pattern, noun))
 
 
 _TOLD_BY_NAME = (wt.PERSON, wt.CITY, wt.COUNTRY, wt.LANGUAGE, wt.ADDRESS, lex.FIRM, wt.HOTEL, wt.RESTAURANT)
@@ -224,14 +243,30 @@ def _as_said(kind: Type, words: str, about: str, context: str) -> Type:
         return wt.TASK if _TO_DO.search(context) else UNKNOWN
     if kind is wt.MESSAGE:
         return kinds.MESSAGE if _TO_A_PERSON.match(context) and not _OFFICIAL.search(context) else UNKNOWN
+    if kind in (wt.URL, wt.FILE) and not _OF_FILES.search(context.split(". ")[0]):
+        return UNKNOWN  # a photo, a contract: what it shows is not made up
+    if kind in (wt.URL, wt.FILE) and _SHOWN.search(f"{words} {about}"):
+        return UNKNOWN
     return kind
 
 
+_OF_FILES = re.compile(
+    r"\b(?:files?|folders?|director(?:y|ies)|upload|urls?|uris?|links?|websites?|webpages?|web pages?|pages?"
+    r"|webhooks?|browser?|crawl\w*|scrape|screenshot|bookmarks?|download|sites?|fetch|open|visit|navigate|path|documents?)\b"
+)
+"""Tools that are about files or addresses of pages, whatever stands in them."""
+_SHOWN = re.compile(
+    r"\b(?:photos?|pictures?|images?|scans?|videos?|logos?|avatars?|attachments?|recordings?|certificates?"
+    r"|contracts?)\b"
+)
 _OFFICIAL = re.compile(
     r"\b(?:reminder|payments?|invoices?|notice|warning|alerts?|announce\w*|broadcast|newsletter|quote|offer|contract"
     r"|tenants?|patients?|banner|campaign|push|press|alarm|dunning|recall|incident)\b"
 )
-_TO_A_PERSON = re.compile(r"(?:\w+ )?(?:send|post|write|reply|message|text|sms|chat|dm|tweet|comment)\b")
+_TO_A_PERSON = re.compile(
+    r"(?:\w+ )?(?:send|write|reply|message|text|sms|chat|dm|tweet"
+    r"|(?:post|leave) (?:an? |the )?(?:message|comment|tweet))\b"
+)
 """Names of tools that bring a message to somebody."""
 _TO_DO = re.compile(r"\b(?:to-?dos?|chores?|reminders?)\b")
 _WHEN_DONE = re.compile(

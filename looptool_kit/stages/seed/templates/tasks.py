@@ -15,12 +15,14 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.stages.seed.templates.fits import ambiguous_without
-from looptool_kit.stages.seed.templates.headlines import READING, headline, subject_of
+from looptool_kit.stages.seed.templates.headlines import headline, subject_of
 from looptool_kit.stages.seed.templates.pairs import near, of_the_person, ordered
 from looptool_kit.stages.seed.templates.saying import say
+from looptool_kit.stages.seed.templates.slots import names_a_thing
 from looptool_kit.stages.seed.templates.values import atoms, draw
-from looptool_kit.stages.seed.templates.wording import Able, names_a_thing
-from looptool_kit.text.words import alike
+from looptool_kit.stages.seed.templates.verbs import READING
+from looptool_kit.stages.seed.templates.wording import Able
+from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
 from looptool_kit.world.core import draw as draw_world
@@ -296,13 +298,8 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     if own and scene.rng.random() < 0.6:
         other = scene.rng.choice(own)
         args = arguments(other, scene)
-        return Made(
-            g.frame(say(other.spec, args, scene), scene),
-            _refusal(other.spec.description, scene.rng),
-            (),
-            scene,
-            offered,
-        )
+        text = g.frame(say(other.spec, args, scene), scene)
+        return Made(text, _refusal(other.spec.description, text, scene.rng), (), scene, offered)
     subjects = frozenset[str]().union(*(a.subject for a in pool))
     far = [
         s
@@ -315,17 +312,15 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     given = {
         p.name: draw_world(p.type, scene.rng, scene.today, scene.held) for p in spec.params if not p.optional
     }
-    return Made(
-        g.frame(g.say(spec, given, scene), scene, spec.why),
-        _refusal(spec.gist, scene.rng),
-        (),
-        scene,
-        offered,
-    )
+    text = g.frame(g.say(spec, given, scene), scene, spec.why)
+    return Made(text, _refusal(spec.gist, text, scene.rng), (), scene, offered)
 
 
-def _refusal(gist: str, rng: Random) -> Label:
-    return Label(reply=rng.choice(DECLINED).format(x=gist), mentions=CANT)
+def _refusal(gist: str, request: str, rng: Random) -> Label:
+    """A reply that says nothing which the request does not say."""
+    said = set(stems(request))
+    told = all(w in said or w in STOP for w in stems(gist))
+    return Label(reply=rng.choice(DECLINED).format(x=gist if told else "do that"), mentions=CANT)
 
 
 def _subject(*texts: str) -> frozenset[str]:

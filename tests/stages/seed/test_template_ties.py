@@ -1,0 +1,205 @@
+"""What requests must not say: nouns as verbs, ties between parameters, dates in no order."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from datetime import date
+from typing import Any
+
+import pytest
+
+from looptool_kit.core.samples import Sample, Tool
+from looptool_kit.stages.seed.templates import generate, usable
+from looptool_kit.stages.seed.templates.days import direction, follows
+from looptool_kit.stages.seed.templates.headlines import headline
+from looptool_kit.text.words import STOP, stems
+
+TEXT, WHOLE, DAY = {"type": "string"}, {"type": "integer"}, {"type": "string", "format": "date"}
+FLAG = {"type": "boolean"}
+
+
+def tool(name: str, description: str, required: str = "", **properties: Any) -> Tool:
+    parameters: dict[str, Any] = {"type": "object", "properties": properties}
+    return Tool(name=name, description=description, parameters=parameters | {"required": required.split()})
+
+
+def said(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    return schema | {"description": description}
+
+
+def rows(*tools: Tool, count: int = 40, kinds: tuple[str, ...] = ("single",)) -> list[Sample]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        found = list(generate(tools, count, seed=4, kinds=kinds))
+    assert found
+    return found
+
+
+def given(*tools: Tool) -> list[dict[str, Any]]:
+    return [dict(c.arguments) for s in rows(*tools) for c in s.label.calls]
+
+
+HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
+    "a noun of the name": (
+        "heat_demand_forecast",
+        "Heat demand forecast",
+        ("get", "the heat demand forecast"),
+    ),
+    "a noun of what is listed": ("list_incidents", "Open incidents", ("get", "open incidents")),
+    "the verb of the name": ("record_vaccination", "Record vaccination", ("record", "a vaccination")),
+    "the verb at the end of a name": ("fault_list", "List faults.", ("list", "faults")),
+    "another verb for reading": ("query_logs", "Search logs of a service", ("search", "logs of a service")),
+    "a setting is no reading": (
+        "setRoomStatus",
+        "Housekeeping status of room",
+        ("set", "the room status"),
+    ),
+    "a noun that the description has too": ("delay_compensation", "Compensation for a delay", None),
+    "what is set or read, nobody knows": ("absence_request", "Absence request of an employee", None),
+    "one more of these": ("animal-weight-log", "Weight log entry", None),
+    "less than all of a list": (
+        "update_reservation",
+        "Change the date, time or size of a reservation.",
+        ("update", "the reservation"),
+    ),
+    "how long before": (
+        "cancelOrder",
+        "Cancel the order until 48 h before pickup",
+        ("cancel", "the order"),
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", HEADLINES)
+def test_a_word_is_a_verb_only_where_name_or_lexicon_says_so(kind: str) -> None:
+    name, description, expected = HEADLINES[kind]
+    if expected is None:
+        assert "begin its description" in usable([tool(name, description, "id", id=TEXT)])[1][name]
+    else:
+        assert headline(tool(name, description)) == expected
+
+
+TIES: dict[str, tuple[str, dict[str, Any]]] = {
+    "with one choice of another": ("floor", {"floor": said(WHOLE, "Only relevant for full service")}),
+    "for one choice of another": (
+        "right_amount",
+        {
+            "reason": {"type": "string", "enum": ["duplicate", "wrongAmount"]},
+            "right_amount": said(WHOLE, "For wrongAmount: right"),
+        },
+    ),
+    "not with another": ("instant", {"instant": said(FLAG, "Cannot be combined with a date")}),
+    "compared with another": ("score", {"score": said(WHOLE, "Must be higher than the last one")}),
+    "one for each of another": (
+        "ages",
+        {"ages": said({"type": "array", "items": WHOLE}, "Ages, one per child")},
+    ),
+    "days before another": ("remind", {"remind": said(WHOLE, "Reminder, days before the due date")}),
+    "a rule for dates": ("start", {"start": said(DAY, "Must be the first day of a month")}),
+    "by its own name": ("rooms", {"roomCount": WHOLE, "rooms": said(WHOLE, "At least roomCount / 2")}),
+    "a kind of a kind": ("breed", {"species": {"type": "string", "enum": ["dog", "cat"]}, "breed": TEXT}),
+    "the unit of a number": ("unit", {"unit": {"type": "string", "enum": ["eur", "percent"]}}),
+    "an age group beside a birth date": (
+        "category",
+        {"born": DAY, "category": {"type": "string", "enum": ["adult", "senior"]}},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TIES)
+def test_a_parameter_that_depends_on_another_is_left_out(kind: str) -> None:
+    name, properties = TIES[kind]
+    both = {"note_id": TEXT, **properties}
+    assert all(name not in a for a in given(tool("pin_note", "Pin a note.", "note_id", **both)))
+    assert name in usable([tool("pin_note", "Pin a note.", f"note_id {name}", **both)])[1]["pin_note"]
+
+
+def test_a_sentence_of_the_tool_ties_its_parameters_too() -> None:
+    told = "Open a case. Instruction and lapse cannot be used together."
+    case = tool("open_case", told, "case_id", case_id=TEXT, instruction=FLAG, colour=TEXT)
+    assert all("instruction" not in a for a in given(case)) and any("colour" in a for a in given(case))
+
+
+@pytest.mark.parametrize(
+    "words, description, context, expected",
+    [
+        ("mail date", "", "register letter register an incoming letter", "past"),
+        ("collection date", "", "report missed report that a bin was not emptied", "past"),
+        ("date", "Historic rate for this day", "get rate exchange rate", "past"),
+        ("preferred date", "", "order pickup order a pickup", "future"),
+        ("due date", "", "create task create a task", "future"),
+        ("start time", "", "vehicle history trip history of a vehicle", "past"),
+        ("date", "", "adjust price adjust a price", ""),
+    ],
+)
+def test_the_direction_of_first_day(words: str, description: str, context: str, expected: str) -> None:
+    assert direction(words, description, context) == expected
+
+
+def test_first_day_of_no_direction_is_todays_or_left_out() -> None:
+    price = tool("adjust_price", "Adjust a price.", "item_id date", item_id=TEXT, date=DAY)
+    for sample in rows(price, count=12):
+        today = sample.messages[0].content.rsplit(", ", 1)[1].rstrip(".")
+        assert sample.label.calls[0].arguments["date"] == today
+    optional = tool("adjust_price", "Adjust a price.", "item_id", item_id=TEXT, date=DAY)
+    assert all("date" not in a for a in given(optional))
+
+
+def test_two_dates_are_the_ends_of_a_range_or_one_is_left_out() -> None:
+    assert follows("validFrom", "validTo") == 1 and follows("check_out", "check-in") == -1
+    assert follows("arrival", "departure") == 1 and follows("entry_date", "probation_end") == 0
+    assert follows("valid_from", "paid_until") == 0
+    spare = tool(
+        "hire", "Hire a person.", "person entry_date", person=TEXT, entry_date=DAY, probation_end=DAY
+    )
+    assert all("probation_end" not in a for a in given(spare))
+    lost = tool(
+        "plan_it", "Plan a move.", "unit_id first_day other_day", unit_id=TEXT, first_day=DAY, other_day=DAY
+    )
+    assert "which comes first" in usable([lost])[1]["plan_it"]
+
+
+def test_a_period_that_is_over_ends_before_today() -> None:
+    history = tool(
+        "get_history", "History of a truck.", "truck_id from to", truck_id=TEXT, **{"from": DAY, "to": DAY}
+    )
+    for sample in rows(history, count=20):
+        today = date.fromisoformat(sample.messages[0].content.rsplit(", ", 1)[1].rstrip("."))
+        call = sample.label.calls[0].arguments
+        assert date.fromisoformat(call["from"]) < date.fromisoformat(call["to"]) <= today
+
+
+def test_a_flag_that_the_headline_names_already_is_not_said() -> None:
+    live = {"include_live_values": FLAG, "colour": TEXT}
+    board = tool("show_board", "Show live values of a board", "board_id", board_id=TEXT, **live)
+    assert all("include_live_values" not in a for a in given(board))
+
+
+def test_a_noun_in_a_flags_description_is_no_verb() -> None:
+    note = tool(
+        "add_note", "Add a note.", "note_id", note_id=TEXT, follow_up=said(FLAG, "Follow-up certificate")
+    )
+    assert not re.search(r"and (?:please )?follow", "\n".join(s.request for s in rows(note)).lower())
+
+
+def test_an_id_of_another_thing_does_not_name_what_is_made() -> None:
+    hold = tool("place_hold", "Place a hold on a title.", "title_id", title_id=TEXT)
+    appeal = tool("appeal", "Lodge an appeal against a fine.", "reference", reference=TEXT)
+    text = "\n".join(s.request for s in rows(hold, appeal)).lower()
+    assert not re.search(r"hold \w{3}-\d|appeal \w{3}-\d", text)
+
+
+def test_a_name_with_a_hyphen_leaves_no_braces() -> None:
+    plan = tool("medication-plan", "Medication plan of an animal", "animal-id", **{"animal-id": TEXT})
+    assert not re.search(r"[{}]", "\n".join(s.request for s in rows(plan)))
+
+
+def test_a_reply_that_declines_says_nothing_that_the_request_does_not() -> None:
+    lamp = tool("close_gate", "Close a gate.", "gate_id", gate_id=TEXT)
+    for sample in rows(lamp, count=60, kinds=("decline",)):
+        said_there = (
+            set(stems(sample.request)) | STOP | set(stems("sorry unable tool none cannot afraid help tools"))
+        )
+        told = {w for w in stems(str(sample.label.reply)) if w not in said_there and len(w) > 3}
+        assert not told, (sample.request, sample.label.reply)
