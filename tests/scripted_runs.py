@@ -25,6 +25,7 @@ _made: dict[str, tempfile.TemporaryDirectory[str]] = {}
 SMALL: dict[str, Any] = {
     **{
         "seeds__first": 12,
+        "iterations": 2,
         "seeds__fresh": [4, 2],
         "seeds__held_out": 2,
         "seeds__noise": 0.2,

@@ -6,6 +6,7 @@ A loop adds how long all its stages still take to every bar that is drawn meanwh
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +76,7 @@ def _in_notebook() -> bool:
     return shell is not None and "IPKernelApp" in shell.config
 
 
+@functools.cache  # each class of tqdm's has a thread of its own that never ends
 def _bar() -> Any:
     from tqdm.std import tqdm
 
@@ -93,11 +95,14 @@ def _bar() -> Any:
     return Bar
 
 
+@functools.cache
 def _lines() -> Any:
     from tqdm.std import tqdm
 
     class Lines(tqdm):  # type: ignore[misc]
         """A line at every tenth of the work, for a file or a pipe."""
+
+        monitor_interval = 0  # tqdm's thread redraws bars that stand still: here is nothing to redraw
 
         def __init__(self, **facts: Any) -> None:
             self._closed = False

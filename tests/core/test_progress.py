@@ -29,10 +29,10 @@ def in_file() -> str:
     return subprocess.run([sys.executable, "-c", WORK], capture_output=True, text=True, check=True).stderr
 
 
-def on_terminal() -> str:
+def on_terminal(work: str = WORK) -> str:
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (30, 120))
-    process = subprocess.Popen([sys.executable, "-c", WORK], stderr=theirs, stdout=theirs)
+    process = subprocess.Popen([sys.executable, "-c", work], stderr=theirs, stdout=theirs)
     os.close(theirs)
     said = b""
     while True:
@@ -84,6 +84,19 @@ def test_the_words_about_the_whole_end_with_it(capsys: pytest.CaptureFixture[str
         shown.update(1)
     first, second = capsys.readouterr().err.splitlines()
     assert "about 1 min left" in first and "left" not in second
+
+
+def test_many_bars_leave_no_threads_behind() -> None:
+    work = """
+import threading
+from looptool_kit.core.progress import bar
+for number in range(20):
+    bar(3, f"stage {number}", "row").close()
+print("threads:", threading.active_count(), flush=True)
+"""
+    in_a_file = subprocess.run([sys.executable, "-c", work], capture_output=True, text=True, check=True)
+    assert in_a_file.stdout == "threads: 1\n"
+    assert int(on_terminal(work).rpartition("threads: ")[2]) <= 2, "one of tqdm's, for all bars"
 
 
 @pytest.mark.parametrize("jump", [-86_400, 86_400])

@@ -77,7 +77,12 @@ def seeded(run: Run) -> dict[str, Any]:
 
 @pytest.mark.parametrize("source", ["world", "templates", "file"])
 @pytest.mark.parametrize(
-    "longer", [{"iterations": 5}, {"seeds__fresh": [9, 7]}, {"seeds__fresh": [4, 2, 120], "iterations": 3}]
+    "longer",
+    [
+        {"iterations": 5},
+        {"iterations": 2, "seeds__fresh": [9, 7]},
+        {"seeds__fresh": [4, 2, 120], "iterations": 3},
+    ],
 )
 def test_a_longer_pool_begins_with_the_shorter_one(
     tmp_path: Path, source: str, longer: dict[str, Any]

@@ -31,6 +31,7 @@ from looptool_kit.studies.page import text
 SMALL: dict[str, Any] = {
     **{
         "seeds__first": 24,
+        "iterations": 2,
         "seeds__fresh": [4, 2],
         "seeds__held_out": 4,
         "seeds__noise": 0.3,

@@ -16,7 +16,13 @@ from looptool_kit.studies.finished import compare_runs
 from looptool_kit.studies.outcomes import summarise
 
 SMALL: dict[str, Any] = {
-    **{"seeds__first": 24, "seeds__fresh": [4, 2], "seeds__held_out": 4, "probe__quantile": 0.3},
+    **{
+        "seeds__first": 24,
+        "iterations": 2,
+        "seeds__fresh": [4, 2],
+        "seeds__held_out": 4,
+        "probe__quantile": 0.3,
+    },
     **{"expand__children": 2, "expand__most": 30, "evaluate__base": False},
 }
 

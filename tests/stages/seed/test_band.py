@@ -22,7 +22,13 @@ from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.templates import generate
 from looptool_kit.stages.seed.trees.complexity import Band
 
-SMALL = {"seeds__first": 20, "seeds__fresh": [6, 4], "seeds__held_out": 4, "seeds__noise": 0.1}
+SMALL = {
+    "seeds__first": 20,
+    "iterations": 2,
+    "seeds__fresh": [6, 4],
+    "seeds__held_out": 4,
+    "seeds__noise": 0.1,
+}
 BAND = {"band__low": 0.2, "band__high": 1.0}
 
 

@@ -19,7 +19,7 @@ from looptool_kit.stages.seed.stage import seed
 from looptool_kit.tools.own_tools import init
 from looptool_kit.world import generate
 
-SMALL = {"seeds__first": 20, "seeds__fresh": [6, 4], "seeds__held_out": 6}
+SMALL = {"seeds__first": 20, "iterations": 2, "seeds__fresh": [6, 4], "seeds__held_out": 6}
 
 
 def parts(run: Run) -> list[Samples]:

@@ -15,7 +15,13 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 
-SMALL = {"seeds__first": 60, "seeds__fresh": [10, 6], "seeds__held_out": 6, "seeds__noise": 0.1}
+SMALL = {
+    "seeds__first": 60,
+    "iterations": 2,
+    "seeds__fresh": [10, 6],
+    "seeds__held_out": 6,
+    "seeds__noise": 0.1,
+}
 
 
 def made(folder: Path, source: str = "evolved", **settings: object) -> tuple[Run, Samples]:

@@ -24,7 +24,13 @@ from looptool_kit.stages.seed.stage import seed
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.world.search.facts import is_held
 
-SMALL = {"seeds__first": 60, "seeds__fresh": [10, 6], "seeds__held_out": 24, "search__variants": 2}
+SMALL = {
+    "seeds__first": 60,
+    "iterations": 2,
+    "seeds__fresh": [10, 6],
+    "seeds__held_out": 24,
+    "search__variants": 2,
+}
 
 
 def made(folder: Path, **settings: object) -> tuple[Run, Samples]:
@@ -242,7 +248,7 @@ def run_of(folder: Path, url: str, rows: list[dict[str, Any]], **settings: Any) 
     file = folder.with_suffix(".jsonl")
     file.write_text("".join(json.dumps(r) + "\n" for r in rows))
     given: dict[str, Any] = {
-        "seeds__source": "search", "seeds__first": 40, "seeds__fresh": [2, 2], "seeds__held_out": 6,
+        "seeds__source": "search", "seeds__first": 40, "iterations": 2, "seeds__fresh": [2, 2], "seeds__held_out": 6,
         "search__file": str(file), "generator_llm__base_url": url, "generator_llm__model": "mock",
         "generator_llm__retries": 0,
     }  # fmt: skip
