@@ -22,6 +22,7 @@ from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.drafts import is_text, take_back_texts
 from looptool_kit.widgets.labels import label_text, read_label, tools_of
 from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows
@@ -38,14 +39,12 @@ _STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
 class DisagreementView(SampleTable):
     """An iteration's verdicts, least confident first, with the judge's evidence.
 
-    The view shows one sample at a time.
-
     A decision is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values:
     `decisions`, `kappa`, `progress`, `selection`.
     """
 
     _esm = script(
-        *("sample", "table_head", "table", "keep", "judgement"),
+        *("sample", "table_head", "table", "drafts", "keep", "judgement"),
         *("label_form", "label_editor", "desk", "disagreement"),
     )
     _css = style()
@@ -188,6 +187,10 @@ class DisagreementView(SampleTable):
             self._record(self._decided(id, decision.value, note, decision.iteration))
             self.notes = without(self.notes, id)
         return {"message": "Note saved with the decision."}
+
+    def on_restore(self, drafts: dict[str, str], notes: dict[str, str]) -> dict[str, Any]:
+        """Take labels and notes that a page had kept."""
+        return take_back_texts(self, {"drafts": drafts, "notes": notes}, self._place, is_text)
 
     def on_undo(self) -> dict[str, Any]:
         """Take back the last decision, or all rows accepted with it."""

@@ -21,6 +21,7 @@ from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
+from looptool_kit.widgets.drafts import is_edit, kept_at, take_back_texts
 from looptool_kit.widgets.labels import label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.rows import Rows, TableView
@@ -38,7 +39,9 @@ class ExpansionView(TableView):
     the next compose. Python values: `decisions`, `selection`.
     """
 
-    _esm = script("sample", "table_head", "table", "label_form", "child_card", "children", "expansion")
+    _esm = script(
+        "sample", "table_head", "table", "label_form", "drafts", "child_card", "children", "expansion"
+    )
     _css = style()
 
     child = traitlets.Unicode("").tag(sync=True)
@@ -100,7 +103,8 @@ class ExpansionView(TableView):
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
         widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "6.2em"}
-        super().__init__(rows, widths, iteration=self._j, blocked=read_only_note(run), missing=missing)
+        traits = {"blocked": read_only_note(run), "kept_at": kept_at(run, self, self._j)}
+        super().__init__(rows, widths, iteration=self._j, missing=missing, **traits)
         self._recount()
 
     # ------------------------------------------------------------- values
@@ -143,6 +147,15 @@ class ExpansionView(TableView):
             "detail": detail(seed.sample, seed.probe, seed.verdict),
             "children": [self._card(seed, child) for child in self._children.get(seed.sample.id, ())],
         }
+
+    def on_restore(self, drafts: dict[str, Any]) -> dict[str, Any]:
+        """Take edits that a page had kept, and open the first."""
+        seeds = {seed.sample.id: i for i, seed in enumerate(self.seeds)}
+        place = {e.sample.id: seeds[e.seed_id] for e in self.expansions if e.seed_id in seeds}
+        with self.hold_sync():
+            answer = take_back_texts(self, {"drafts": drafts}, place, is_edit)
+            self.child = self.editing = self.editing or next(iter(self.drafts), "")
+        return answer
 
     def on_novelty(self, seed: str) -> dict[str, Any]:
         """The novelty of a seed's children against D_j.

@@ -56,7 +56,7 @@ class ProbeView(SampleTable):
     that the person sets on the page is a decision on the iteration shown. One set from Python is not.
     """
 
-    _esm = script("sample", "table_head", "table", "keep", "probe_chart", "probe")
+    _esm = script("sample", "table_head", "table", "drafts", "keep", "probe_chart", "probe")
     _css = style()
 
     threshold = traitlets.Float(1.0).tag(sync=True)

@@ -16,6 +16,7 @@ from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample
 from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
+from looptool_kit.widgets.drafts import kept_at
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import read_only_note
 
@@ -57,7 +58,8 @@ class SampleTable(TableView):
         """
         self._of, self._each, self._linked = run, samples, linked
         name = whole((run.annotator if run else "") or user_name())
-        super().__init__(rows, annotator=name, saved=self._names(), **traits)
+        traits |= {"annotator": name, "saved": self._names(), "kept_at": kept_at(run, self, linked)}
+        super().__init__(rows, **traits)
 
     # --------------------------------------------------------------- place
 

@@ -85,7 +85,7 @@ class SettingsForm(ipywidgets.VBox):
         rows = [ipywidgets.HBox([self.inputs[name], self.meanings[name]]) for name in self.fields]
         super().__init__(
             [
-                ipywidgets.HTML(f"<b>{section}</b>"),
+                ipywidgets.HTML(_head(run, section, settings)),
                 *rows,
                 ipywidgets.HBox([self.button, self.python]),
                 self.cost,
@@ -138,7 +138,8 @@ class SettingsForm(ipywidgets.VBox):
             line = str(error)
         self.status.value = ""
         self.cost.value = _line(redone(self.run, names)) if names else ""
-        self.python.value = f"<code>{html.escape(line)}</code>" if line else "✓ saved"
+        self.python.value = f"<code>{html.escape(line)}</code>" if line else "no change"
+        self.button.disabled = not line
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -195,6 +196,13 @@ def redone(run: Run, settings: Sequence[str]) -> str:
         f"Changing this makes again, when next called: {', '.join(titles)}. They took"
         f" {duration(cost(run, made))}."
     )
+
+
+def _head(run: Run, section: str, settings: BaseModel) -> str:
+    """What a section is about, and what a change of it makes again."""
+    about = (type(settings).__doc__ or "").partition("\n\n")[0].strip()
+    words = f"<b>Settings of {html.escape(visible(run.name))}: {section}</b>"
+    return words + _line(about) + _line(redone(run, [section]))
 
 
 def _line(text: str, colour: str = "inherit") -> str:

@@ -16,7 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.training_words import MEANINGS
+from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, outcomes, short
 from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
@@ -86,6 +86,9 @@ class TrainingView(View):
     steps: traitlets.List[Any] = traitlets.List(
         help="name, head and rows of a table for each trainer that has taken few steps"
     ).tag(sync=True)
+    outcome: traitlets.List[Any] = traitlets.List(help="head and rows of what each training changed").tag(
+        sync=True
+    )
     meanings: traitlets.List[Any] = traitlets.List(help="name and meaning of each quantity shown").tag(
         sync=True
     )
@@ -145,6 +148,7 @@ class TrainingView(View):
                     with self.hold_sync():
                         self.charts = draw(trainings, MAX_POINTS)
                         self.steps = step_tables(trainings)
+                        self.outcome = [OUTCOME_HEAD, outcomes(trainings)] if trainings else []
                         self.meanings = explained(trainings)
                         self.progress = "; ".join(_words(*t) for t in trainings)
                     self._drawn = True
@@ -159,25 +163,10 @@ class TrainingView(View):
 
     def static_html(self) -> str:
         trainings = self._trainings()
-        columns = (
-            "step",
-            "loss",
-            "reward",
-            "correct",
-            "frac_reward_zero_std",
-            "completions/mean_length",
-            "entropy",
-        )
         if not trainings:
             return table_html((), (), f"Training of {self.run.name}: no step was logged yet.")
-        rows = [
-            (f"{j} {trainer}", *(_short(log[-1].get(c)) for c in columns))
-            for j, trainer, log in trainings
-            if log
-        ]
-        table = table_html(
-            ("iteration, trainer", *columns), rows, f"Training of {self.run.name}: the last row of each"
-        )
+        words = f"Training of {self.run.name}: the first third of the steps, and the last third"
+        table = table_html(OUTCOME_HEAD, outcomes(trainings), words)
         few = "".join(table_html(head, cells, name) for name, head, cells in step_tables(trainings))
         return table + few + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
@@ -344,7 +333,7 @@ def step_tables(
         ]
         logged = [k for k in range(len(CHARTS)) if any(values[k] is not None for _, _, values in steps)]
         head = ["iteration", "step", *(list(CHARTS)[k] for k in logged)]
-        cells = [[str(j), str(row["step"]), *(_short(values[k]) for k in logged)] for j, row, values in steps]
+        cells = [[str(j), str(row["step"]), *(short(values[k]) for k in logged)] for j, row, values in steps]
         out.append((f"{trainer.upper()}, step by step", head, cells))
     return out
 
@@ -385,7 +374,3 @@ def _words(iteration: int, trainer: str, rows: list[Row]) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "…"
-
-
-def _short(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, int | float) else ""

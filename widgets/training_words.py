@@ -1,6 +1,10 @@
-"""What the quantities of a training mean, in plain words, for TrainingView."""
+"""What a training's quantities mean and how they changed, in plain words, for TrainingView."""
 
 from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
 
 MEANINGS = {
     "loss": "what the training makes smaller: of SFT how unlikely the labels' tokens are to the policy; of"
@@ -15,3 +19,51 @@ MEANINGS = {
     "speed": "tokens that a step read and wrote, by its seconds",
 }
 """Title of a chart (`training.CHARTS`) -> its meaning."""
+
+OUTCOMES = {
+    "sft": (("loss", "loss"),),
+    "grpo": (("right completions", "correct"), ("reward", "reward")),
+    "preference": (("better answer ahead", "preferred"),),
+}
+"""Trainer -> title and key of the log's rows; the first that is logged is told."""
+SHARES = ("correct", "preferred")
+OUTCOME_HEAD = ["iteration", "trainer", "steps", "quantity", "at first", "at the end", "change"]
+WHOLE_FROM = 10
+"""Values from here on are shown without a fraction, smaller ones with two digits."""
+
+
+def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list[list[str]]:
+    """What each training changed, as rows under `OUTCOME_HEAD`.
+
+    The means of the first and of the last third of its steps: one step alone says little.
+    """
+    out = []
+    for iteration, trainer, rows in trainings:
+        for title, key in OUTCOMES[trainer]:
+            logged = [row[key] for row in rows if isinstance(row.get(key), int | float)]
+            values = [value for value in logged if math.isfinite(value)]
+            if not values:
+                continue
+            part = max(1, len(values) // 3)
+            first, last = sum(values[:part]) / part, sum(values[-part:]) / part
+            shown = [f"{100 * v:.0f}%" if key in SHARES else short(v) for v in (first, last)]
+            words = _change(key, first, last) if len(values) > 1 else ""
+            out.append([str(iteration), trainer.upper(), str(rows[-1]["step"]), title, *shown, words])
+            break
+    return out
+
+
+def short(value: Any) -> str:
+    """A number as a person reads it, empty where there is none."""
+    if not isinstance(value, int | float) or not math.isfinite(value):
+        return ""
+    return f"{value:,.0f}" if abs(value) >= WHOLE_FROM else f"{value:.2g}"
+
+
+def _change(key: str, first: float, last: float) -> str:
+    if short(100 * (last - first)) == "0":
+        return "no change"
+    by, better = abs(last - first), (last > first) == (key != "loss")
+    share = f"{100 * by:.0f} points" if key in SHARES else short(by)
+    part = f"{100 * by / first:.0f}%" if key == "loss" and first > 0 else share
+    return f"{'+' if last > first else '−'}{part}, {'better' if better else 'worse'}"

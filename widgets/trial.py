@@ -23,6 +23,7 @@ from looptool_kit.policy.policy import Policy, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
 from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.drafts import kept_at
 from looptool_kit.widgets.labels import label_text, predicted_label, read_label
 from looptool_kit.widgets.view import View, read_only_note, script, style
 from looptool_kit.world import execute, new_state
@@ -40,7 +41,7 @@ class TryView(View):
     right label in `tried.jsonl` of the run; `samples` reads them back.
     """
 
-    _esm = script("sample", "label_form", "try")
+    _esm = script("sample", "label_form", "drafts", "try")
     _css = style()
 
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)
@@ -109,6 +110,7 @@ class TryView(View):
             system=before[0] if before else "",
             example=_first_request(first) if first else "",
             blocked=read_only_note(run),
+            kept_at=kept_at(run, self),
         )
 
     @property

@@ -15,6 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 import anywidget
+import traitlets
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import Run
@@ -47,6 +48,8 @@ class View(anywidget.AnyWidget):
 
     The page's `ask(model, "page", {...})` is answered by the method `on_page(...)`.
     """
+
+    kept_at = traitlets.Unicode(help="under which name the page keeps half-written texts").tag(sync=True)
 
     def __init__(self, **traits: Any) -> None:
         super().__init__(**traits)

@@ -149,8 +149,11 @@ def test_choices_are_offered_and_shares_have_sliders(run: Run) -> None:
 def test_a_change_says_what_is_made_again_and_how_long_that_took(tmp_path: Path) -> None:
     run = Run.open(shutil.copytree(RECORDED, tmp_path / "run"))
     form = settings_form(run, "probe")
-    assert form.cost.value == "" and "✓ saved" in form.python.value
+    head = form.children[0].value
+    assert "Greedy capability probing" in head and "makes again, when next called: probe" in head
+    assert form.cost.value == "" and form.python.value == "no change" and form.button.disabled
     form.inputs["quantile"].value = 0.9
+    assert not form.button.disabled
     said = form.cost.value
     assert "verify, expand, compose" in said and "took" in said and "min" in said
     form.inputs["batch"].value = str(run.settings.probe.batch + 1)

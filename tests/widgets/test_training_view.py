@@ -21,6 +21,7 @@ from looptool_kit.run.folder import Run
 pytest.importorskip("anywidget")
 from looptool_kit.core.samples import Frozen  # noqa: E402
 from looptool_kit.widgets import TrainingView, training  # noqa: E402
+from looptool_kit.widgets.training_words import short  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 DRAWN = (
@@ -168,6 +169,26 @@ def test_few_steps_are_a_table_and_an_iteration_has_one_colour_in_all_charts(
     assert view.steps == [] and len(view.charts) == 1 + len(DRAWN)
     colours = [re.findall(r"stroke:(#\w+);stroke-width:1.8", svg) for svg in view.charts]
     assert set(colours[1]) == {colours[0][-1]} and len(set(colours[0])) == 2, "the colour of iteration 2"
+
+
+def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> None:
+    assert view.outcome == []
+    folder = run.folder(1) / "policy"
+    sft = [{"loss": 0.4 if step < 3 else 0.1, "step": step} for step in range(1, 8)]
+    append(folder / "sft" / "history.jsonl", *sft)
+    append(folder / "grpo" / "history.jsonl", row(1, correct=0.5), row(2, correct=0.944))
+    append(run.folder(2) / "policy" / "grpo" / "history.jsonl", row(1, correct=None, reward=0.7))
+    run.table(Samples, "samples", 1).write(run.folder(2) / "samples.parquet")
+    view.update()
+    head, rows = view.outcome
+    assert rows == [
+        ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%, better"],
+        ["1", "GRPO", "2", "right completions", "50%", "94%", "+44 points, better"],
+        ["2", "GRPO", "1", "reward", "0.7", "0.7", ""],
+    ]
+    assert len(head) == len(rows[0]) and "−75%, better" in view.static_html()
+    numbers = (0.12907, 37.1667, 12345.6, -0.0056103, 0, float("nan"), None)
+    assert [short(n) for n in numbers] == ["0.13", "37", "12,346", "-0.0056", "0", "", ""]
 
 
 def test_a_resumed_training_goes_back_and_no_step_stands_twice(view: TrainingView, run: Run) -> None:

@@ -134,8 +134,14 @@ function oneAtATime(work) {
   };
 }
 
+/** What would keep a text that was typed a moment ago. @type {Set<() => void>} */
+const typedJustNow = new Set();
+// First of all that hear of it: after Voila's own listener nothing can be sent to Python any more.
+window.addEventListener("beforeunload", () => typedJustNow.forEach((now) => now()), { capture: true });
+
 /**
- * Keep what is typed: `keep` is called a moment after the last key, or `now`, or not at all (`drop`).
+ * Keep what is typed: `keep` is called a moment after the last key, or when the page is left, or `now`, or
+ * not at all (`drop`).
  * @param {() => void} keep
  * @param {number} [rest] milliseconds without a key
  */
@@ -144,6 +150,7 @@ function keeper(keep, rest = 250) {
   const drop = () => {
     clearTimeout(timer);
     timer = 0;
+    typedJustNow.delete(now);
   };
   const now = () => {
     if (!timer) return;
@@ -153,6 +160,7 @@ function keeper(keep, rest = 250) {
   const later = () => {
     drop();
     timer = setTimeout(now, rest);
+    typedJustNow.add(now);
   };
   return { now, later, drop };
 }

@@ -357,6 +357,9 @@ function render({ model, el }) {
   ];
   const root = deskFrame(model, { head, table, editor: label.node, panel, buttons, foot, over });
   el.append(root);
+  const kept = halfWritten(model);
+  const texts = { drafts: kept.read("drafts", isText), notes: kept.read("notes", isText) };
+  const restore = () => ask(model, "restore", texts).finally(queue.draw);
   deskKeys(root, choices, on);
   onKeys(root, menu.keys);
   const stops = [
@@ -367,6 +370,7 @@ function render({ model, el }) {
     table.stop,
     menu.stop,
     blind.stop,
+    kept.keep(texts, restore, line.say),
   ];
   return () => stops.forEach((stop) => stop());
 }

@@ -220,6 +220,10 @@ function expansionKeys(model, root, state, cards, { act, close }, help) {
   });
 }
 
+/** @param {unknown} value @returns {value is Draft} */
+const isDraft = (value) =>
+  isObject(value) && isText(value.request) && isText(value.label) && Object.keys(value).length === 2;
+
 /** @param {Place<ExpansionTraits, ExpansionQuestions>} place */
 function render({ model, el }) {
   const line = statusLine();
@@ -260,12 +264,15 @@ function render({ model, el }) {
   const cardOf = cardMaker(model, state, panel, acts);
   const drawn = childCards(model, state, { panel, cards }, cardOf, line.say);
   const load = seedLoader(model, state, drawn, { root, panel, top }, acts.failed);
+  const kept = halfWritten(model);
+  const texts = { drafts: kept.read("drafts", isDraft) };
   const stops = [
     follow(model, ["cursor", "version"], load),
     follow(model, ["child"], () => drawn.mark(!state.isQuiet() && state.shown().id !== null)),
     follow(model, ["editing"], drawn.draw),
     drawn.stop,
     table.stop,
+    kept.keep(texts, () => ask(model, "restore", texts), line.say),
   ];
   return () => stops.forEach((stop) => stop());
 }

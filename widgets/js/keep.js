@@ -65,6 +65,12 @@ function tagField(model, say, leave) {
    * @type {{ id: string, tags: string } | null}
    */
   let row = null;
+  const kept = halfWritten(model);
+  /** Keep what is in the field, but not yet the row's, for a page that is loaded again. */
+  const remember = () => {
+    if (row) kept.write("tags", row.id, node.value === row.tags ? "" : node.value);
+  };
+  node.addEventListener("input", remember);
   /** Tags of a row with those that were typed before its own were known. */
   const joined = (/** @type {string[]} */ ...tags) => tags.filter(Boolean).join(", ");
   const tag = async (/** @type {string} */ id, /** @type {string} */ tags) =>
@@ -75,6 +81,7 @@ function tagField(model, say, leave) {
     if (row) {
       const { id } = row;
       row = { id, tags: typed };
+      remember();
       told(say, () => tag(id, typed));
       return;
     }
@@ -93,8 +100,10 @@ function tagField(model, say, leave) {
     const typing = document.activeElement === node;
     if (typing && id === row?.id) return;
     if (row) keep();
-    node.value = typing && !row ? joined(tags, node.value) : tags;
+    const before = id === null ? undefined : kept.read("tags", isText)[id];
+    node.value = typing && !row ? joined(tags, node.value) : (before ?? tags);
     row = id === null ? null : { id, tags };
+    if (typing) remember();
   });
   // The old row's tags leave the field at once: what is typed from now on is about the new one.
   const show = () => {
@@ -112,6 +121,7 @@ function tagField(model, say, leave) {
     event.preventDefault();
     event.stopPropagation();
     if (event.key === "Escape") node.value = row?.tags ?? "";
+    remember();
     keep();
     leave();
   });
@@ -128,10 +138,14 @@ function savedFilters(model, say) {
   const list = h("div", { role: "group", "aria-label": "saved filters" });
   const name = h("input", { placeholder: "name of this filter", "aria-label": "name of this filter" });
   name.title = "keep filters, search, sort and range under this name (Enter)";
+  const kept = halfWritten(model);
+  name.value = kept.read("filter name", isText)[""] ?? "";
+  name.addEventListener("input", () => kept.write("filter name", "", name.value));
   const keep = () =>
     told(say, async () => {
       const { message } = await ask(model, "keep", { name: name.value });
       name.value = "";
+      kept.write("filter name", "");
       return message;
     });
   name.addEventListener("keydown", (event) => {

@@ -10,16 +10,17 @@ function completionsOf(rollouts) {
     h(
       "table",
       { class: "lt-pair" },
-      h("caption", {}, `Completions sampled in iteration ${iteration}, GRPO step ${step}${part}`),
+      h("caption", {}, `The policy's tries in iteration ${iteration}, GRPO step ${step}, the newest${part}`),
       headRow(["request", "completion", "reward", "error"]),
       h(
         "tbody",
         {},
-        rows.map(([request, text, reward, error]) =>
+        rows.map(([request, text, reward, error], k) =>
           h(
             "tr",
             { "data-reward": String(reward) },
-            h("td", { class: "lt-text", dir: "auto" }, request),
+            // Each request is tried several times.
+            h("td", { class: "lt-text", dir: "auto" }, request === rows[k - 1]?.[0] ? "″" : request),
             h("td", { class: "lt-text", dir: "auto" }, h("code", {}, text)),
             h("td", { class: error ? "" : "lt-passed" }, String(reward)),
             h("td", {}, error),
@@ -53,10 +54,43 @@ const stepsOf = ([name, head, rows]) =>
     ),
   );
 
+/**
+ * What each training changed.
+ * @param {TrainingTraits["outcome"]} outcome
+ */
+function outcomeOf([head, rows]) {
+  if (!head || !rows) return [];
+  const about =
+    "The mean of the first third of the steps, and of the last. Each step sees other samples, so" +
+    " few steps say little. These are samples that the policy trains on; whether it became better" +
+    " at others, the held-out samples say (the loop).";
+  return [
+    h(
+      "table",
+      { class: "lt-pair" },
+      h("caption", {}, "What the training changed"),
+      headRow(head),
+      h(
+        "tbody",
+        {},
+        rows.map((cells) =>
+          h(
+            "tr",
+            {},
+            cells.map((cell) => h("td", {}, cell)),
+          ),
+        ),
+      ),
+    ),
+    h("p", { class: "lt-small" }, about),
+  ];
+}
+
 /** @param {Place<TrainingTraits, {}>} place */
 function render({ model, el }) {
   const line = statusLine();
-  const charts = h("div", { class: "lt-charts" });
+  const outcome = h("div", { class: "lt-outcome", tabindex: "0", role: "region", "aria-label": "outcome" });
+  const charts = h("div", { class: "lt-charts" }, outcome);
   const steps = h("div", {
     class: "lt-steps",
     tabindex: "0",
@@ -75,14 +109,16 @@ function render({ model, el }) {
   el.append(frame("training", head, line.node, charts, steps, words, table));
 
   const stops = [
-    follow(model, ["charts"], () => charts.replaceChildren(...model.get("charts").map(drawing))),
+    follow(model, ["charts"], () => charts.replaceChildren(outcome, ...model.get("charts").map(drawing))),
+    follow(model, ["outcome"], () => outcome.replaceChildren(...outcomeOf(model.get("outcome")))),
     follow(model, ["steps"], () => steps.replaceChildren(...model.get("steps").map(stepsOf))),
     follow(model, ["meanings"], () => words.replaceChildren(meanings(model.get("meanings")))),
     follow(model, ["rollouts"], () => table.replaceChildren(...completionsOf(model.get("rollouts")))),
     follow(model, ["progress", "fault"], () => {
       const fault = model.get("fault");
+      const newest = model.get("progress").split("; ").at(-1);
       if (fault) line.say(`The training continues, but cannot be shown: ${fault}`, true);
-      else line.say(model.get("progress") || "No training has logged a step yet.");
+      else line.say(newest ? `newest step: ${newest}` : "No training has logged a step yet.");
     }),
     follow(model, ["watching", "finished"], () => {
       const closed = "not updated any more: run the cell again";

@@ -102,6 +102,9 @@ function rightLabel(text, tools, on) {
   return { node, focus: form.focus, keep: typing.now };
 }
 
+/** What the user said last in a dialogue. @param {SampleDetail} sample */
+const lastRequest = ({ messages }) => messages.findLast(({ role }) => role === "user")?.content ?? "";
+
 /** @param {Place<TryTraits, TryQuestions>} place */
 function render({ model, el }) {
   const line = statusLine();
@@ -143,11 +146,13 @@ function render({ model, el }) {
   const talk = h("div", { class: "lt-talk", role: "region", "aria-label": "dialogue with the policy" });
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
+  const kept = halfWritten(model);
+  const nothing = { given: "", keep: () => {}, write: null, forget: () => put(model, { written: {} }) };
   /**
-   * The form of the answer that is shown: its first text, what keeps its draft, and what opens it.
-   * @type {{ given: string, keep: () => void, write: ((text: string) => void) | null }}
+   * The form of the answer that is shown: its first text, what keeps its draft, opens it, and forgets it.
+   * @type {{ given: string, keep: () => void, write: ((text: string) => void) | null, forget: () => void }}
    */
-  let opened = { given: "", keep: () => {}, write: null };
+  let opened = nothing;
   /** Whether the form may be closed; a right answer that was typed and not kept is never lost. */
   const mayClose = () => {
     opened.keep();
@@ -156,7 +161,7 @@ function render({ model, el }) {
       line.say("The right answer in the form is not kept yet: keep or cancel it first.", true);
       return false;
     }
-    put(model, { written: {} });
+    opened.forget();
     return true;
   };
   const takeBack = async () => {
@@ -218,8 +223,13 @@ function render({ model, el }) {
   };
   /** @param {TryAnswer} answer */
   const answerParts = ({ sample, objections, label, runs, stuck, by, number }) => {
-    opened = { given: "", keep: () => {}, write: null };
+    opened = nothing;
     if (!sample.tokens) return [];
+    const said = lastRequest(sample);
+    const forget = () => {
+      put(model, { written: {} });
+      kept.write("right answer", said);
+    };
     const place = h("div", {});
     const close = (/** @type {HTMLElement} */ next) => {
       place.replaceChildren();
@@ -238,7 +248,7 @@ function render({ model, el }) {
     const run = h("button", { onclick: confirmed, title: "run the calls; asks first" }, "execute …");
     /** The form is closed, and what was typed in it forgotten. */
     const leave = () => {
-      put(model, { written: {} });
+      forget();
       close(make);
     };
     const save = async (/** @type {string} */ text) => {
@@ -250,7 +260,10 @@ function render({ model, el }) {
         return wordsOf(error);
       }
     };
-    const typed = (/** @type {string} */ text) => put(model, { written: { number, text } });
+    const typed = (/** @type {string} */ text) => {
+      put(model, { written: { number, text } });
+      kept.write("right answer", said, text === label ? "" : text);
+    };
     const open = (/** @type {string} */ text) => {
       const form = rightLabel(text, sample.tools, { typed, save, cancel: leave });
       place.replaceChildren(form.node);
@@ -262,9 +275,14 @@ function render({ model, el }) {
       open(text).focus();
     };
     const correct = () => write(model.get("written").text ?? label);
-    opened = { given: label, keep: () => {}, write };
+    opened = { given: label, keep: () => {}, write, forget };
     const before = model.get("written");
+    const later = kept.read("right answer", isText)[said];
     if (before.number === number && before.text !== undefined) open(before.text);
+    else if (later !== undefined) {
+      typed(later);
+      open(later);
+    }
     const props = {
       onclick: correct,
       disabled: Boolean(model.get("blocked")),
@@ -308,7 +326,16 @@ function render({ model, el }) {
     h("div", { class: "lt-row" }, line.node, back),
   );
   el.append(root);
-  show(() => ask(model, "state"));
+  const earlier = kept.read("request", isText)[""] ?? "";
+  const [unkept] = Object.keys(kept.read("right answer", isText));
+  if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept });
+  const begun = show(() => ask(model, "state"));
+  if (unkept !== undefined) {
+    begun.then(() => {
+      const words = "A right answer was half written: ask its request again, and it is in the form again.";
+      if (!opened.write) line.say(words);
+    });
+  }
   const stops = [
     tools.stop,
     follow(model, ["policy"], () => {
@@ -321,6 +348,7 @@ function render({ model, el }) {
       back.hidden = !model.get("kept");
     }),
     follow(model, ["draft"], () => {
+      kept.write("request", "", model.get("draft"));
       if (document.activeElement !== request || !model.get("draft")) request.value = model.get("draft");
     }),
   ];

@@ -240,6 +240,8 @@ type ReviewedRow =
 
 interface DisagreementQuestions extends SampleTableQuestions {
   detail(values: { at: number }): ReviewedRow;
+  /** Texts that a page had kept. */
+  restore(values: { drafts: Record<string, string>; notes: Record<string, string> }): Outcome;
   decide(values: { id: string; verdict: string; note: string }): Outcome;
   label(values: { id: string; text: string; note: string }): Outcome;
   note(values: { id: string; note: string }): Outcome;
@@ -301,6 +303,7 @@ type Novelty = [value: number, nearest: string, request: string];
 
 interface ExpansionQuestions extends TableQuestions {
   seed(values: { place: number }): SeedCard;
+  restore(values: { drafts: Record<string, Draft> }): Outcome;
   /** While `left` is above 0, there are no rows yet: ask again. */
   novelty(values: { seed: string }): { left: number; rows?: Novelty[] };
   sample(values: { id: string }): { detail: SampleDetail };
@@ -316,6 +319,8 @@ interface TrainingTraits {
   charts: string[];
   /** A table for each trainer that has taken few steps. */
   steps: [name: string, head: string[], rows: string[][]][];
+  /** What each training changed; empty: none has begun. */
+  outcome: [] | [head: string[], rows: string[][]];
   /** Of each quantity shown. */
   meanings: [name: string, meaning: string][];
   /** The latest GRPO step's completions; empty where there is none. */
