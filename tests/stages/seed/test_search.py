@@ -248,7 +248,8 @@ def run_of(folder: Path, url: str, rows: list[dict[str, Any]], **settings: Any) 
     file = folder.with_suffix(".jsonl")
     file.write_text("".join(json.dumps(r) + "\n" for r in rows))
     given: dict[str, Any] = {
-        "seeds__source": "search", "seeds__first": 40, "iterations": 2, "seeds__fresh": [2, 2], "seeds__held_out": 6,
+        "seeds__source": "search", "seeds__first": 40, "iterations": 2, "seeds__fresh": [2, 2],
+        "seeds__held_out": 6,
         "search__file": str(file), "generator_llm__base_url": url, "generator_llm__model": "mock",
         "generator_llm__retries": 0,
     }  # fmt: skip
