@@ -133,6 +133,7 @@ def test_composition_follows_the_method(tmp_path: Path) -> None:
         tmp_path / "run",
         "cpu-quick",
         seeds__first=12,
+        iterations=2,
         seeds__fresh=[3, 2],
         seeds__held_out=2,
         seeds__noise=0,

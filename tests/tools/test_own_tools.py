@@ -129,7 +129,7 @@ def test_from_tools_to_a_composed_dataset(name: str, tmp_path: Path) -> None:
     from typer.testing import CliRunner
 
     path = tmp_path / "run"
-    small = ["seeds.first=24", "seeds.fresh=[6, 4]", "seeds.held_out=4", "expand.children=2"]
+    small = ["seeds.first=24", "iterations=2", "seeds.fresh=[6, 4]", "seeds.held_out=4", "expand.children=2"]
     sets = [part for s in small for part in ("--set", s)]
     made = CliRunner().invoke(
         app, ["init", str(path), "--tools", source(name, tmp_path), "--preset", "cpu-quick", *sets]

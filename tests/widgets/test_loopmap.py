@@ -138,6 +138,7 @@ def test_flows_add_up_whatever_happens(tmp_path: Path, seed: int, keep: str) -> 
         tmp_path / "run",
         "cpu-quick",
         seeds__first=30,
+        iterations=2,
         seeds__fresh=[6, 4],
         seeds__held_out=2,
         seeds__noise=0,
