@@ -18,7 +18,7 @@ def timed(path: Path, seconds: float, later: float, through: int = 3) -> None:
     """A run's folder as far as an estimate looks: each stage of iteration 1 took `seconds`, each later one
     `later`.
     """
-    run = Run.create(path, "cpu-quick")
+    run = Run.create(path, "cpu-quick", iterations=2)
     for stage, iterations in STAGES.items():
         for j in iterations:
             if j <= through:
