@@ -175,7 +175,7 @@ def loop(machine: Machine, trainer: str) -> Figures:
         unsloth__micro_batch=4,
         unsloth__max_seq_length=4096,
         iterations=2,
-        **(_TINY_LOOP if machine.tiny else {}),
+        **({"seeds__fresh": [4, 2]} | (_TINY_LOOP if machine.tiny else {})),
     )
     started = time.perf_counter()
     lt.Loop(run).run()

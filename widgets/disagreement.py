@@ -22,7 +22,7 @@ from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drafts import is_text, take_back_texts
+from looptool_kit.widgets.drafts import is_text, restore_texts
 from looptool_kit.widgets.labels import label_text, read_label, tools_of
 from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows
@@ -190,7 +190,7 @@ class DisagreementView(SampleTable):
 
     def on_restore(self, drafts: dict[str, str], notes: dict[str, str]) -> dict[str, Any]:
         """Take labels and notes that a page had kept."""
-        return take_back_texts(self, {"drafts": drafts, "notes": notes}, self._place, is_text)
+        return restore_texts(self, {"drafts": drafts, "notes": notes}, self._place, is_text)
 
     def on_undo(self) -> dict[str, Any]:
         """Take back the last decision, or all rows accepted with it."""

@@ -28,7 +28,7 @@ def is_edit(value: object) -> bool:
     )
 
 
-def take_back_texts(
+def restore_texts(
     view: TableView, texts: Mapping[str, object], place: Mapping[str, int], fits: Callable[[Any], bool]
 ) -> dict[str, Any]:
     """Give a view the texts that a page had kept.

@@ -21,7 +21,7 @@ from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
-from looptool_kit.widgets.drafts import is_edit, kept_at, take_back_texts
+from looptool_kit.widgets.drafts import is_edit, kept_at, restore_texts
 from looptool_kit.widgets.labels import label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.rows import Rows, TableView
@@ -153,7 +153,7 @@ class ExpansionView(TableView):
         seeds = {seed.sample.id: i for i, seed in enumerate(self.seeds)}
         place = {e.sample.id: seeds[e.seed_id] for e in self.expansions if e.seed_id in seeds}
         with self.hold_sync():
-            answer = take_back_texts(self, {"drafts": drafts}, place, is_edit)
+            answer = restore_texts(self, {"drafts": drafts}, place, is_edit)
             self.child = self.editing = self.editing or next(iter(self.drafts), "")
         return answer
 

@@ -345,6 +345,11 @@ def open_own(path: Path) -> int:
     )
 
 
+def json_line(record: dict[str, Any]) -> str:
+    """A record as `append_lines` writes it, without the line's end."""
+    return json.dumps(record, ensure_ascii=False)
+
+
 def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     """Append records as JSON lines, on disk when this returns.
 
@@ -353,7 +358,7 @@ def append_lines(path: Path, records: Iterable[dict[str, Any]]) -> None:
     Raises:
         RunError: The path is not a plain file.
     """
-    lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+    lines = "".join(f"{json_line(record)}\n" for record in records)
     with os.fdopen(open_own(path), "r+b", buffering=0) as out:
         size = os.fstat(out.fileno()).st_size
         cut = size and os.pread(out.fileno(), 1, size - 1) != b"\n"

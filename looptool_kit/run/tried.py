@@ -8,7 +8,7 @@ from pathlib import Path
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Label, Sample, Samples
-from looptool_kit.core.tables import append_lines, atomic
+from looptool_kit.core.tables import append_lines, atomic, json_line
 from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
 
@@ -62,7 +62,7 @@ def take_back(run: Run, sample: Sample) -> None:
     """
     run.writable()
     file = tried_file(run)
-    line = json.dumps(json.loads(sample.model_dump_json()), ensure_ascii=False).encode("utf-8")
+    line = json_line(json.loads(sample.model_dump_json())).encode("utf-8")
     lines = file.read_bytes().split(b"\n") if file.exists() else []
     if line not in lines:
         raise RunError(

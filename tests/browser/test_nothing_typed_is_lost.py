@@ -24,18 +24,12 @@ pytest.importorskip("anywidget")
 pytest.importorskip("playwright")
 if CHROMIUM is None:
     pytest.skip("this machine has no Chromium browser", allow_module_level=True)
-STANDS_IN = """
-import json, os, time
+STANDS_IN = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 import looptool_kit.widgets.page
-from looptool_kit.policy.engines import Completion
 from looptool_kit.widgets import trial
-
-class Speaker:
-    def generate(self, chats, sampling):
-        arguments = {"device": "humidifier", "action": "off", "time": "06:30"}
-        call = {"name": "create_device_timer", "arguments": arguments}
-        text = f"<tool_call>\\n{json.dumps(call)}\\n</tool_call>"
-        return [[Completion(text, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
+from speaker import Speaker
 
 trial.open_engine = lambda policy, batch: Speaker()
 """

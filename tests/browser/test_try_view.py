@@ -11,29 +11,28 @@ from lab import open_notebook, save_and_reload, write_notebook
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import TryView
 
-CELL = """
-import json, time
+CELL = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 from pathlib import Path
-from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets import TryView, trial
+from speaker import Speaker
 
-class Speaker:
+class Slow(Speaker):
     def generate(self, chats, sampling):
-        arguments = {"device": "humidifier", "action": "off", "time": "06:30"}
-        call = {"name": "create_device_timer", "arguments": arguments}
-        text = f"<tool_call>\\n{json.dumps(call)}\\n</tool_call>"
         time.sleep(1.5)
         if "hostile" in chats[0].request:
-            text = "<img src=x onerror=window.bad=1><script>window.bad=1</script> مرحبا 東京 " + "long " * 400
-        return [[Completion(text, (1, 2), (-0.25, -1.5), ("a", "b"), "stop")] for _ in chats]
+            self.says = "<img src=x onerror=window.bad=1><script>window.bad=1</script> مرحبا 東京 "
+            self.says += "long " * 400
+        return super().generate(chats, sampling)
 
-trial.open_engine = lambda policy, batch: Speaker()
+trial.open_engine = lambda policy, batch: Slow()
 run = Run.open("tried")
 adapter = Path(policy_of(run, 2).adapter)
 adapter.mkdir(parents=True, exist_ok=True)
-(adapter / "adapter_config.json").write_text("{}")
+(adapter / "adapter_config.json").write_text("{{}}")
 view = TryView(run)
 view
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from looptool_kit.core.samples import Tool
@@ -153,15 +154,14 @@ def with_one_day(params: Sequence[Param], context: str) -> list[Param]:
     days = [p for p in params if p.type.question in (*DAYS, MONTH.question)]
     alone = [p for p in days if not any(follows(p.name, q.name) for q in days if q is not p)]
     kept = [p for p in days if not p.optional]
-    for a in kept:
-        for b in kept:
-            when = {direction(words_of(p.name), p.description, context) for p in (a, b)}
-            if a is not b and not follows(a.name, b.name) and when != {"past", "future"}:
-                raise Unusable(
-                    f"nothing tells which comes first, {a.name} or {b.name}: call them start and end, or make"
-                    " one optional"
-                )
+    for a, b in combinations(kept, 2):
+        when = {direction(words_of(p.name), p.description, context) for p in (a, b)}
+        if not follows(a.name, b.name) and when != {"past", "future"}:
+            raise Unusable(
+                f"nothing tells which comes first, {a.name} or {b.name}: call them start and end, or make"
+                " one optional"
+            )
     spare = [p for p in alone if p.optional]
     if not kept and len(spare) == len(days):
         spare = spare[1:]
-    return [p for p in params if p not in spare or len(days) == 1]
+    return [p for p in params if p not in spare]
