@@ -33,11 +33,11 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny random Llama with its tokenizer, as a checkpoint folder."""
     pytest.importorskip("torch")
-    from tiny_models import tiny_model, tiny_tokenizer
+    from tiny_models import WORDY, tiny_model, wordy_tokenizer
 
     folder = tmp_path_factory.mktemp("tiny")
-    tiny_model("llama").save_pretrained(folder)
-    tiny_tokenizer().save_pretrained(folder)
+    tiny_model("llama", tokens=WORDY).save_pretrained(folder)
+    wordy_tokenizer().save_pretrained(folder)
     return folder
 
 

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from scripted_runs import SMALL, go, scripted
 
+from looptool_kit.cli import main
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import Policy
 from looptool_kit.run.folder import Run
@@ -21,11 +22,29 @@ from looptool_kit.run.folder import Run
 WATCHED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.move", "shutil.rmtree")
 
 
+IMPORTED = (
+    *("scripted_loop", "looptool_kit.llm.client", "aiohttp"),
+    *("looptool_kit.cli", "looptool_kit.loop", "looptool_kit.report.summary", "looptool_kit.policy.models"),
+    *("looptool_kit.stages.train.sft", "looptool_kit.stages.train.grpo", "scipy.stats", "trl", "peft"),
+    *("transformers.models.llama.modeling_llama", "transformers.trainer", "trl.trainer.sft_trainer"),
+    *("trl.trainer.grpo_trainer", "datasets"),
+)
+
+
 def processes() -> ForkServerContext:
     """Where loops are started from: a process that has imported everything."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["scripted_loop", "looptool_kit.llm.client", "aiohttp"])
+    context.set_forkserver_preload(list(IMPORTED))
     return context
+
+
+def in_silence(arguments: Sequence[str]) -> None:
+    """Do what `looptool` does with these arguments, and say nothing."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+    sys.argv = ["looptool", *arguments]
+    main()
 
 
 def loop(folder: Path, settings: Mapping[str, Any], die_at: int, counted: Any) -> None:

@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
+from scripted_loop import in_silence, processes
 
 import looptool_kit as lt
 from looptool_kit.core.records import Expansions, Members, Probes, Scores, Verdicts
@@ -93,21 +94,17 @@ def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
     undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
-    rng = random.Random(0)
+    rng, context = random.Random(0), processes()
     kills = 0
     for moment in MOMENTS:
-        process = subprocess.Popen(
-            command(folder, tiny_checkpoint),
-            env=environment(),
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        while process.poll() is None and not any(folder.glob(moment)):
+        process = context.Process(target=in_silence, args=(command(folder, tiny_checkpoint)[3:],))
+        process.start()
+        while process.is_alive() and not any(folder.glob(moment)):
             time.sleep(0.005)
         time.sleep(rng.uniform(0, 0.3))
-        kills += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+        kills += process.is_alive()
+        process.kill()
+        process.join()
     done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert kills >= 5

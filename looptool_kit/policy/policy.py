@@ -155,6 +155,8 @@ def close_engines() -> None:
     """
     import gc
 
+    if not _open:
+        return
     if not all(engine.sleep() for engine in _open.values()):
         _close()
     gc.collect()
