@@ -25,6 +25,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do command -v $$p >/dev/null && \
             $$p -c 'import sys, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 GPU    := $(shell nvidia-smi -L 2>/dev/null | grep -q GPU && echo 1)
+TESTS  ?= 2
 PRESET ?= $(if $(QUICK),cpu-quick,cpu)
 
 .PHONY: loop lab notebooks test test-vllm vllm-sources embedded docs bench lint-js check clean setup
@@ -40,9 +41,11 @@ lab: $(VENV)/.lab
 notebooks: $(VENV)/.lab
 	$(BIN)/python notebooks/build.py
 
-# Two at once, one thread each: faster on two cores than one with two, and 4 GB of memory each.
+# TESTS at once, one thread each: faster on two cores than one with two; 4 GB of memory each. Tests also wait, for
+# browsers and servers: where there is memory, three fill two cores. Many tests start processes of their own, so
+# what Python compiles is kept, whatever the environment says.
 test: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTS) --dist worksteal
 
 test-vllm: $(VENV_VLLM)/.installed
 	$(VENV_VLLM)/bin/python -m pytest tests/policy/vllm

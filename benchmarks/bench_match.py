@@ -33,8 +33,8 @@ from looptool_kit.core.toolcalls import Answer, match, parse, render_calls
 
 SOURCE = "dataloop/judgement_label_verification.py"
 THEIRS = "LoopTool's comparer"
-TARGET = 130_000
-"""Pairs that are parsed and matched in a second."""
+TARGET = 1.04
+"""Of canonical JSON's speed at least: 130,000 pairs a second where that does 125,000."""
 Call = dict[str, Any]
 Pair = tuple[list[Call], list[Call], bool]
 
@@ -268,11 +268,10 @@ def main() -> None:
             print(
                 f"- {work}, {name}: {wrong:,} wrong of {count:,}{target}, {count / cost.best[0]:,.0f} pairs/s"
             )
-    speed = count / texts["ours"].best[0]
-    held = "met" if speed >= TARGET else "**missed**"
-    print(f"- parse and match: {speed:,.0f} pairs/s, target at least {TARGET:,}: {held}")
+    floor = texts["canonical JSON"].best[0] / texts["ours"].best[0]
+    print(verdict("parse and match, against canonical JSON, CPU", floor, TARGET))
     if args.reference:
-        print(verdict("CPU", costs[THEIRS].best[0] / costs["ours"].best[0], 2))
+        print(verdict("match, against LoopTool's comparer, CPU", costs[THEIRS].best[0] / costs["ours"].best[0], 2))
     else:
         print(
             "- LoopTool's comparer is not measured: `--reference PATH` takes a checkout of"
