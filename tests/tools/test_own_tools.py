@@ -24,8 +24,8 @@ from looptool_kit.tools.own_tools import tools_of
 
 SCHEMA = {
     "type": "object",
-    "properties": {"room": {"type": "string"}, "day": {"type": "string", "format": "date"}},
-    "required": ["room", "day"],
+    "properties": {"room_id": {"type": "string"}, "day": {"type": "string", "format": "date"}},
+    "required": ["room_id", "day"],
 }
 OPENAPI = """
 openapi: 3.0.3

@@ -186,8 +186,8 @@ def test_templates_are_steered_with_their_own_tools() -> None:
             description=f"{verb.capitalize()} a {thing}.",
             parameters={
                 "type": "object",
-                "properties": {"date": {"type": "string", "format": "date"}, "owner": {"type": "string"}},
-                "required": ["date", "owner"],
+                "properties": {"date": {"type": "string", "format": "date"}, "owner_id": {"type": "string"}},
+                "required": ["date", "owner_id"],
             },
         )
         for verb in ("book", "cancel", "move")

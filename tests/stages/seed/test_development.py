@@ -68,12 +68,12 @@ def test_tools_of_ones_own_have_development_samples(tmp_path: Path) -> None:
         "Book a hotel room.",
         "",
         "Args:",
-        "    hotel: Name of the hotel.",
+        "    city: Name of the city.",
         "    nights: How many nights.",
         "    breakfast: With breakfast.",
     ]
     body = "\n".join(f"    {line}" for line in (f'"""{doc[0]}', *doc[1:], '"""'))
-    tools.write_text(f"def book_room(hotel: str, nights: int, breakfast: bool = False):\n{body}\n")
+    tools.write_text(f"def book_room(city: str, nights: int, breakfast: bool = False):\n{body}\n")
     run = init(tmp_path / "run", str(tools), "cpu-quick", seeds__development=6, **SMALL)
     pool, held_out, development = parts(run)
     assert development and not {s.request for s in development} & {s.request for s in (*pool, *held_out)}

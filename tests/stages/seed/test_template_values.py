@@ -47,8 +47,8 @@ def test_lengths_and_digits_in_descriptions_are_read() -> None:
 
 
 HARBOUR = tool(
-    "assign_berth", "Assign a berth to a vessel for a given arrival.", None,
-    vessel="Name of the vessel", berth="Berth code, e.g. B07", arrival="Arrival as an ISO 8601 date-time",
+    "book_berth", "Book a berth for a given arrival.", None,
+    vessel_id="ID of the vessel", berth="Berth code, e.g. B107", arrival="Arrival as an ISO 8601 date-time",
     tugs={"type": "integer", "description": "How many tugs are needed, 0 to 4"},
     phone="Phone of the agent, in E.164 format", share={"type": "number", "description": "0-100"},
 )  # fmt: skip
@@ -59,20 +59,21 @@ def test_what_a_description_states_of_a_value_holds(split: str) -> None:
     calls = [c.arguments for s in drawn([HARBOUR], 40, kinds=["single"], split=split) for c in s.label.calls]
     assert len(calls) >= 20
     for given in calls:
-        assert re.fullmatch(r"[A-Z]\d\d", given["berth"]) and 0 <= given["tugs"] <= 4
+        assert re.fullmatch(r"[A-Z]\d\d\d", given["berth"]) and 0 <= given["tugs"] <= 4
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?", given["arrival"])
         assert re.fullmatch(r"\+\d{8,15}", given["phone"]) and 0 <= given["share"] <= 100
 
 
 MINED = [
     tool(
-        "move_card", "Move a card to a column", card="The card's number",
+        "archive_card", "Archive a card", 1, card_id="The card's number",
         column_id={
             "type": ["string", "null"],
             "description": "A column. The card goes last unless given with `before: null` or `after: null`.",
         },
     ),
-    tool("create_box", "Create a new box", friendly_name="By default `Box made at {YYYY-MM-DD HH:MM}`"),
+    tool("create_box", "Create a new box", 1, box_id="The box",
+         friendly_name="By default `Box made at {YYYY-MM-DD HH:MM}`"),
     tool("open_door", "Open a door", door="Either `null` or a name such as {name} or <door>"),
 ]  # fmt: skip
 
@@ -82,13 +83,15 @@ def test_values_are_never_mined_from_prose() -> None:
     assert texts and not any(re.search(r"null|[{}<>:]|YYYY", t) for t in texts)
 
 
-def test_an_optional_flag_is_said_only_where_it_changes_something() -> None:
-    flag = {"type": "boolean", "description": "Close even if something is in the way"}
-    on = {"type": "boolean", "description": "Whether to ring the bell", "default": True}
-    gate = tool("close_gate", "Close a gate", 1, gate_id={"type": "string"}, force=flag, bell=on)
+def test_an_optional_flag_is_said_only_where_its_name_is_a_clause_and_it_changes_something() -> None:
+    force, bell = {"type": "boolean"}, {"type": "boolean", "default": True}
+    gate = tool(
+        "close_gate", "Close a gate", 1, gate_id="", force=force, notify_guard=force, alert_police=bell
+    )
     given = [c.arguments for s in drawn([gate], 40, kinds=["single"]) for c in s.label.calls]
-    assert {a["force"] for a in given if "force" in a} == {True}
-    assert {a["bell"] for a in given if "bell" in a} == {False}
+    assert not any("force" in a for a in given)
+    assert {a["notify_guard"] for a in given if "notify_guard" in a} == {True}
+    assert {a["alert_police"] for a in given if "alert_police" in a} == {False}
 
 
 def test_a_usable_tool_without_a_sample_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -121,9 +124,9 @@ def test_numbers_and_days_are_those_that_people_have() -> None:
             "hire_employee",
             "Add a new employee.",
             full_name="Full name",
-            salary={"type": "integer", "description": "Yearly salary in euros"},
+            salary={"type": "integer", "description": "Yearly salary in euros, e.g. 42000 or 51500"},
         ),
-        tool("check_rooms", "Check whether rooms are free.", arrival=day, departure=day),
+        tool("find_rooms", "Find free rooms.", arrival=day, departure=day),
     ]
     rows = drawn(tools, 60, kinds=["single", "choice"])
     calls = [(c, s) for s in rows for c in s.label.calls]

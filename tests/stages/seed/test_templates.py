@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,7 +18,7 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
 from looptool_kit.stages.seed.templates import SPLITS, generate, held_tools, usable
-from looptool_kit.stages.seed.templates.choices import boolean_clauses
+from looptool_kit.stages.seed.templates.choices import boolean
 from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import unit_of, words_of
 
@@ -115,8 +116,8 @@ def generate_report(year: int) -> str:
         ("x", "Retrieves user details", ("get", "user details")),
         ("x", "A tool for converting units.", ("convert", "units")),
         ("x", "Use this tool when you need to delete a file", ("delete", "a file")),
-        ("x", "Current exchange rate", ("get", "the current exchange rate")),
-        ("github_create_issue", "", ("create", "an issue")),
+        ("get_rate", "Current exchange rate", ("get", "the rate")),
+        ("create_issue", "", ("create", "an issue")),
         ("users.list", "", ("list", "users")),
         ("getPetById", "", ("get", "the pet")),
     ],
@@ -126,9 +127,11 @@ def test_headlines(name: str, text: str, expected: tuple[str, str]) -> None:
 
 
 def test_booleans_units_and_names_are_read() -> None:
-    assert boolean_clauses("notify", "Whether to notify the guests.")[1][0] == "and do not notify the guests"
-    assert boolean_clauses("virtual", "True if the meeting is online")[0] == (", and the meeting is online",)
-    assert boolean_clauses("include_tax", "")[1][0] == "without tax"
+    said = [
+        boolean(n).say(v, date(2026, 1, 1))[0].adverb
+        for n, v in (("notify_guests", False), ("include_tax", False))
+    ]
+    assert said == ["and do not notify guests", "without tax"]
     assert (
         unit_of("timeout seconds", "") == "second"
         and unit_of("amount", "Amount in euros") == "€"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.kinds import COUNTRY_CODE, MESSAGE, PET_NAME, ROOM, VESSEL
+from looptool_kit.stages.seed.templates.kinds import COUNTRY_CODE
 from looptool_kit.stages.seed.templates.names import unit_of
 from looptool_kit.stages.seed.templates.nouns import (
     DAYS,
@@ -22,6 +22,7 @@ from looptool_kit.stages.seed.templates.nouns import (
     plural,
 )
 from looptool_kit.stages.seed.templates.values import Group, Many
+from looptool_kit.stages.seed.templates.verbs import MAKING
 from looptool_kit.text.words import stems
 from looptool_kit.world.types import (
     AIRPORT,
@@ -32,28 +33,20 @@ from looptool_kit.world.types import (
     PERSON,
     PHONE,
     TIME,
-    TITLE,
-    WORK,
     Type,
 )
 
 Wordings = tuple[tuple[str, ...], tuple[str, ...], str, tuple[str, ...]]
 _WEEKDAYS = {"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
 _TIMES = ("second", "minute", "hour", "day", "night", "week", "month", "year")
-MAKING = lex.word_set("""
-    add apply book buy create enter file generate insert issue launch lodge log make open order place plan
-    post raise record register rent report request reserve schedule send start submit write
-    """)
-"""Verbs whose object is new: it is called something, and is for somebody."""
 MOVING = lex.word_set("convert copy migrate move route ship transfer translate travel")
 _GIVING = lex.word_set(
     "assign deliver email forward give hand invite lend mail pay send share ship text transfer"
 )
 LOOKING = lex.word_set("browse count export fetch filter find get list look lookup query search show")
 """Verbs whose results a condition narrows."""
-_ENDING = lex.word_set("close finish complete end resolve settle stop cancel approve")
-"""Verbs that take no time: what lasts was before."""
-_SENDING = lex.word_set("announce broadcast post publish reply send text message notify tweet say whisper")
+_LASTING = lex.word_set("book borrow freeze hire keep lend mute pause rent reserve schedule snooze start")
+"""Verbs of what lasts: of others "for 30 minutes" says nothing."""
 
 
 def wordings(words: str, description: str, kind: Type, owner: str, verb: str, subject: str) -> Wordings:
@@ -91,8 +84,6 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
         return kind.question.replace(f"Which {words}", f"Which {noun}")
     if kind is PERSON and not re.search(r"name|who", noun):
         return f"What are the {noun}?" if plural(noun) else f"What is the name of the {noun}?"
-    if kind is MESSAGE:
-        return kind.question
     if kind.question and set(stems(kind.question)) & set(stems(f"{words} {description}")):
         return kind.question
     if kind.name == "number" and words in lex.UNITS and unit_of(words, "") in _TIMES:
@@ -105,6 +96,8 @@ def _question(words: str, description: str, kind: Type, noun: str) -> str:
         return f"What is the {noun} date?"
     if plural(noun):
         return f"Which {noun}?"
+    if not is_noun(noun):
+        return f"What shall I enter for {noun}?"
     if kind.name in ("code", "name") and not re.search(r"name|code|number|key|token", noun):
         return f"Which {noun}?"
     return f"What is the {noun}?"
@@ -122,6 +115,8 @@ def _detail(noun: str, kind: Type, unit: str) -> tuple[str, ...]:
     measured = unit or re.search(
         r"\b(?:amount|price|cost|weight|total|budget|distance|length|height|width|rate)$", noun
     )
+    if kind.name == "number" and noun in ("children", "people"):
+        return (f"with {{#{in_singular(noun)}/{noun}}}",)
     if kind.name == "number" and not plural(noun) and not noun.startswith("number of") and not measured:
         return (f"with {noun} {{}}", f"with the {noun} {{}}")
     if kind.name == "number" and not plural(noun) and not noun.startswith("number of"):
@@ -187,8 +182,6 @@ def _end(words: str, kind: Type, verb: str) -> tuple[str, ...]:
         PERSON,
         EMAIL,
         PHONE,
-        lex.PATH,
-        lex.FOLDER,
         CURRENCY,
         LANGUAGE,
     )
@@ -203,28 +196,19 @@ def _end(words: str, kind: Type, verb: str) -> tuple[str, ...]:
 
 def _special(words: str, kind: Type, verb: str, subject: str) -> tuple[str, ...]:
     """Clauses that go with what the value is."""
-    if kind is ROOM and words in ("room", "room name"):
-        return ("in the {}",)
     if kind is AIRPORT:
         return ("at {}",) if re.fullmatch(r"airport(?: code)?", words) else ()
     if kind.question in PLACES and kind is not COUNTRY_CODE:
         return (
             ("in {}",) if re.fullmatch(r"(?:city|town|country|location|place|where)(?: name)?", words) else ()
         )
-    if kind in (LANGUAGE, CURRENCY):
+    if kind is CURRENCY or (kind is LANGUAGE and verb in MOVING):
         return ("in {}",) if re.fullmatch(r"(?:target )?(?:language|lang|currency)(?: code)?", words) else ()
     if kind is PERSON:
         if re.fullmatch(r"(?:attendee|participant|invitee|guest)s?(?: names?)?", words) and verb in MAKING:
             return ("with {}",)
-        if re.fullmatch(r"author|artist|director|composer", words) and verb in LOOKING:
-            return ("by {}",)
         whose = r"(?:customer|guest|patient|passenger|client|user|member|student|tenant)(?: name)?"
-        return ("for {}",) if re.fullmatch(whose, words) and verb in MAKING | LOOKING else ()
-    if kind is MESSAGE:
-        return ("saying {}", "that says {}") if verb in _SENDING and words in ("message", "text") else ()
-    named = re.fullmatch(r"(?:title|name)", words)
-    if kind in (TITLE, WORK, PET_NAME, VESSEL) and named and verb in MAKING:
-        return ("called {}", "named {}") if words == "name" else ("titled {}", "called {}")
+        return ("for {}",) if re.fullmatch(whose, words) and verb in MAKING else ()
     return ()
 
 
@@ -297,10 +281,8 @@ def _amount(words: str, description: str, noun: str, verb: str) -> tuple[str, ..
             return ("within the next {}", "in the next {}") if verb in LOOKING else ("for the next {}",)
         if re.search(r"\b(?:past|last|previous|look ?back|ago|back)\b", told):
             return ("over the last {}",)
-    if verb in _ENDING:
-        return ()  # "close a ticket for 30 minutes"
     if unit in _TIMES and (noun in lex.UNITS or noun in ("duration", "length of stay", "stay")):
-        return ("for {}",) if noun not in ("years", "months") or verb in MAKING else ()
+        return ("for {}",) if verb in _LASTING else ()
     bound = re.match(r"(maximum|minimum) (.+)", noun)
     if bound and verb in LOOKING:
         most = "at most" if bound[1] == "maximum" else "at least"

@@ -9,137 +9,99 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.days import direction, follows
-from looptool_kit.stages.seed.templates.kinds import MONTH
+from looptool_kit.stages.seed.templates.examples import PHRASES
+from looptool_kit.stages.seed.templates.kinds import TODAY
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS
-from looptool_kit.stages.seed.templates.stated import described, limits_of_number, limits_of_text
+from looptool_kit.stages.seed.templates.stated import described
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world.spec import Param
+from looptool_kit.world.types import DATETIME, TIME, Type
 
 _CONDITION = re.compile(
-    r"\bonly (?:for|if|when|in|with|used|needed|relevant|valid|possible|allowed|applie[sd]|applicable"
-    r"|available|together|considered|required|has|takes|on|after|before|as)\b"
-    r"|\bfor [\w -]+ only\b|\bignored\b|\bunless\b"
-    r"|\bnot (?:allowed|possible|permitted|for|with|valid|applicable|available|both|together|after|before)\b"
-    r"|\b(?:cannot|can not|may not|must not)\b(?! (?:be empty|exceed))"
-    r"|(?<!indicates )(?<!specifies )(?<!check )(?<!^)(?<!or )(?<!even )\bif (?!known|any|available|needed"
-    r"|applicable|possible|left|omitted|empty|not (?:given|set)|absent|unset|true|set)"
-    r"|\bone (?:per|for each)\b|\bper (?:entry|element|item) (?:in|of)\b|\bmust be given\b"
-    r"|\b(?:earlier|later|sooner|older|newer|longer|shorter|larger|smaller|higher|lower) than\b"
-    r"|\b(?:in combination|combined|together|along) with\b|\bdepend(?:s|ing)\b|\bother than\b|\binstead of\b"
-    r"|\b(?:relative|counted|measured) (?:to|from)\b|\bsame (?:\w+ )?(?:as|like)\b|\bdiffer(?:s|ent)? from\b"
-    r"|\boverrid(?:es|den)\b|\brequires\b|\bat (?:most|least) \w+ (?:days?|weeks?|months?|hours?)\b"
-    r"|\b(?:days?|weeks?|months?|hours?|minutes?) (?:before|after|prior|from)\b|\bprior to\b"
-    r"|\bday of (?:an?|the|each) (?:week|month|quarter|year)\b|\b(?:working|business) (?:days?|hours?)\b"
+    r"\b(?:only|ignored|unless|except|otherwise|depend(?:s|ing)|instead|together|combin\w+|relative"
+    r"|overrid\w+|requires"
+    r"|both|either|must|may|cannot|can not|not (?:allowed|possible|permitted|valid|applicable|with|for"
+    r"|both)|per (?!week|day|month|hour|night|person)|same|differ\w*"
+    r"|than|prior|(?:days?|weeks?|months?|hours?|minutes?) (?:before|after|from)|if|when|in case|applies"
+    r"|applicable|afterwards|exceed)\b"
 )
-_ORDER = re.compile(
-    r"(?:\w+ )?(?:must|has to|have to|needs to|should|cannot|may not|must not) be"
-    r" (?:on or |strictly |\w+ days? )?(?:after|before|later|earlier|greater|less)[^.,;]*"
-    r"|\b(?:on or )?(?:after|before|later than|not before) (?:the )?"
-    r"(?:start|begin|end|from|to|check-?in|arrival|departure)\w*(?: date)?",
-    re.IGNORECASE,
+_HARMLESS = re.compile(
+    r"\b(?:if|when) (?:known|any|available|needed|applicable|possible|left|omitted|empty|not (?:given|set"
+    r"|specified)|absent|unset)"
+    r"\b[^.;]*|\bone of\b|\bmust (?:be (?:one of|unique|valid|positive|in)|match|not be empty)\b"
+    r"|\b(?:greater|more|less|fewer|other) than (?:or equal to )?-?\d+|\b(?:must|has to"
+    r"|should) be (?:on or )?(?:after|later than)"
+    r" (?:the )?(?:start|begin|from|check-?in|arrival)\w*(?: date)?|\bmust be (?:between|at (?:least"
+    r"|most)) \d+|\bin steps\b"
 )
-"""What a range says of its ends."""
-_MUST = re.compile(r"\b(?:must|has to|have to|needs to|should)\b")
-_KEPT = re.compile(
-    rf"{_MUST.pattern}(?: be)? (?:a |an |the )?(?:valid|unique|existing|exist|one of|between|positive"
-    r"|given in|non-negative|in (?:iso|the form|utc|e\.?164)|iso|e\.?164|start|begin|end in|end with"
-    r"|match|specified|not be empty|known|registered|whole|integer|number)"
-)
-"""What a value must be that the readers of ranges and formats see to."""
+"""What the readers of ranges and formats see to, and what says nothing."""
 
 
 def bound(name: str, tool: Tool) -> str:
     """Say what binds a parameter to others or to a condition.
 
     In the words of a description; empty if nothing does.
-    That a later end follows its beginning is kept by the draw,
-    and is no such tie.
     """
     told = described(tool.properties[name])
     if is_id(words_of(name)) and name in tool.required:
         return ""  # which one it is contradicts nothing
-    if any(follows(name, other) for other, _ in _others(name, tool)):
-        told = _ORDER.sub("", told)
     if found := _condition(told):
         return found
     for other, choices in _others(name, tool):
         if re.search(rf"(?<![\w-]){re.escape(other)}(?![\w-])", told) and re.search(r"[A-Z_-]", other[1:]):
             return other  # "at least `checkIn`"
         for choice in choices:
-            if re.search(
-                rf"\b(?i:for|with|if|when|is|are|in case of|=) (?:\w+ )?['\"`]?{re.escape(choice)}\b", told
-            ):
-                return choice  # "For wrongAmount: the right one"
-    if (
-        words_of(name) in ("unit", "units", "uom", "unit of measure")
-        and len(_schema(tool, name).get("enum") or ()) > 1
-    ):
-        return "the unit of a number"
-    if set(_schema(tool, name).get("enum") or ()) & _AGES and any(
-        _BORN.search(words_of(n)) for n in tool.properties
-    ):
-        return "an age"
+            ways = "|".join(map(re.escape, {choice, said(choice)}))
+            if re.search(rf"(?i)(?<!\w)(?:{ways})(?!\w)", told):
+                return choice  # "For a wrong amount: the right one"
+    first = set(words_of(name).split()[:1])
+    if words_of(name) not in first and any(first & {said(c) for c in cs} for _, cs in _others(name, tool)):
+        return " ".join(first)  # `lost_reason` of the stage "lost"
     if whole := _part_of(words_of(name), [words_of(n) for n in tool.properties]):
         return f"of a {whole}"
-    first = set(words_of(name).split()[:1])
-    if (
-        name not in tool.required
-        and words_of(name) not in first
-        and any(first & {said(c) for c in cs} for _, cs in _others(name, tool))
-    ):
-        return " ".join(first)  # `lost_reason` of the stage "lost"
-    if is_id(words_of(name)):
+    if name in tool.required:
         return ""
-    own = {w for w in stems(name) if w not in STOP}
+    own = {w for w in stems(name) if w not in STOP | {"id", "date", "name"}}
     for sentence in re.split(r"[.;]\s", tool.description)[1:]:
-        if any(follows(a, b) for a in tool.properties for b in tool.properties if a != b):
-            sentence = _ORDER.sub("", sentence)
-        if own and own <= set(stems(sentence)) and _condition(sentence):
+        if own and own <= set(stems(sentence)) and _condition(sentence) and not is_id(words_of(name)):
             return sentence.strip(" .")
     return ""
 
 
 def _condition(text: str) -> str:
     """The words of a text that state a condition, apart from limits that the draw keeps."""
-    low = text.lower()
-    if (must := _MUST.search(low)) and not _KEPT.search(low):
-        return "" if limits_of_number(text) or limits_of_text(text) else must[0]
-    found = _CONDITION.search(low)
+    found = _CONDITION.search(_HARMLESS.sub("", text.lower()))
     return found[0] if found else ""
 
 
-_AGES = frozenset({"adult", "child", "senior", "junior", "youth", "student", "infant", "minor", "pensioner"})
-_BORN = re.compile(r"\b(?:birth|born|dob|birthday|age)\b|birthdate")
+_POSTCODE = r"(?:\w+ )?(?:post ?code|postal code|zip(?: ?code)?)"
 _PARTS = (
     (r"(?:\w+ )?breed", r"species|animal(?: type)?|pet type"),
     (r"(?:car |vehicle )?model", r"(?:car |vehicle )?(?:make|brand|manufacturer)"),
-    (r"sub ?(?:category|type|kind)", r"category|type|kind"),
-    (r"city|town|state|province|region", r"country(?: code)?"),
+    (r"sub ?(?:category|type|kind)|category", r"category|type|kind"),
+    (r"city|town|state|province|region", rf"country(?: code)?|state|{_POSTCODE}"),
+    (r"country(?: code)?", rf"city|town|state|province|region|phone|{_POSTCODE}"),
+    (_POSTCODE, r"city|town|country(?: code)?"),
+    (r"unit|units|uom|unit of measure", r".*"),
 )
 
 
 def _part_of(words: str, names: list[str]) -> str:
     """The other parameter of whose value this one is a part or a kind: a breed is of one species."""
     pairs = [whole for part, whole in _PARTS if re.fullmatch(part, words)]
-    return next((n for whole in pairs for n in names if re.fullmatch(whole, n)), "")
-
-
-def _schema(tool: Tool, name: str) -> dict[str, Any]:
-    schema = tool.properties[name]
-    return schema if isinstance(schema, dict) else {}
+    return next((n for whole in pairs for n in names if n != words and re.fullmatch(whole, n)), "")
 
 
 def _others(name: str, tool: Tool) -> Iterator[tuple[str, list[str]]]:
     """The other parameters, each with its choices."""
-    for other in tool.properties:
+    for other, schema in tool.properties.items():
         if other != name:
-            choices = _schema(tool, other).get("enum")
+            choices = schema.get("enum") if isinstance(schema, dict) else ()
             yield other, [c for c in choices or () if isinstance(c, str) and len(c) > 2]
 
 
@@ -151,9 +113,10 @@ def with_one_day(params: Sequence[Param], context: str) -> list[Param]:
     Raises:
         Unusable: Two that are required are in no order.
     """
-    days = [p for p in params if p.type.question in (*DAYS, MONTH.question)]
-    alone = [p for p in days if not any(follows(p.name, q.name) for q in days if q is not p)]
+    days = [p for p in params if p.type.question in DAYS]
     kept = [p for p in days if not p.optional]
+    if len(kept) > 1 and all(p.type.name == TODAY for p in kept):
+        raise Unusable(f"nothing tells whether {kept[0].name} is over or to come: give it `examples`")
     for a, b in combinations(kept, 2):
         when = {direction(words_of(p.name), p.description, context) for p in (a, b)}
         if not follows(a.name, b.name) and when != {"past", "future"}:
@@ -161,7 +124,64 @@ def with_one_day(params: Sequence[Param], context: str) -> list[Param]:
                 f"nothing tells which comes first, {a.name} or {b.name}: call them start and end, or make"
                 " one optional"
             )
-    spare = [p for p in alone if p.optional]
-    if not kept and len(spare) == len(days):
-        spare = spare[1:]
+    spare = [p for p in days if p.optional and not any(follows(p.name, q.name) for q in kept)]
+    if not kept and spare:
+        first = spare[0]
+        spare = [p for p in spare if p is not first and not follows(p.name, first.name)]
     return [p for p in params if p not in spare]
+
+
+FREE = re.compile(
+    r"(?:\w+ )*(?:priority|severity|urgency|importance|format|language|currency|contact method|payment method"
+    r"|payment type|sort|sort by|order by|channel)"
+)
+"""Choices that go with any others."""
+_OF_DAYS = re.compile(
+    r"\b(?:(?:week|mon|tues|wednes|thurs|fri|satur|sun|to)days?|week ?ends?|weekly|monthly|yearly|daily"
+    r"|quarter"
+    r"|past|now|tomorrow|immediate\w*|asap|completed?|done|finished|cancelled|expired|closed|delivered"
+    r"|returned"
+    r"|paid|overdue)\b",
+    re.IGNORECASE,
+)
+_OF_HOURS = re.compile(r"\b(?:(?:over)?night|morning|(?:after)?noon|midday|evening|am|pm)\b", re.IGNORECASE)
+"""Choices that say of a day or an hour what it may contradict."""
+
+
+def states(kind: Type) -> bool:
+    """Tell whether a value is one of a few states or phrases."""
+    each = getattr(kind, "each", None) or kind
+    return "enum" in each.schema or each.name in ("boolean", PHRASES)
+
+
+def clash(p: Param, q: Param) -> bool:
+    """Tell whether values of two parameters may contradict each other.
+
+    A choice may rule out another, a day or a number; nobody knows but those who wrote the tool.
+    """
+    for a, b in ((p, q), (q, p)):
+        if states(a.type) and not FREE.fullmatch(words_of(a.name)):
+            other = states(b.type) and not FREE.fullmatch(words_of(b.name))
+            if other or b.type.question in DAYS or b.type.name == "number":
+                return True
+    return False
+
+
+def agree(params: Sequence[Param]) -> None:
+    """See that required values do not contradict each other.
+
+    Raises:
+        Unusable: Two choices may, or a choice may contradict a date.
+    """
+    for a, b in combinations([p for p in params if not p.optional], 2):
+        for p, q in ((a, b), (b, a)):
+            if not states(p.type) or FREE.fullmatch(words_of(p.name)):
+                continue
+            told = " ".join(said(v) for v in p.type.schema.get("enum", ()))
+            timed = q.type.question in (DATETIME.question, TIME.question) and _OF_HOURS.search(told)
+            dated = q.type.question in DAYS and _OF_DAYS.search(told)
+            if (states(q.type) and not FREE.fullmatch(words_of(q.name))) or timed or dated:
+                raise Unusable(
+                    f"nothing tells which {words_of(p.name)} goes with which {words_of(q.name)}: make one"
+                    " optional"
+                )

@@ -12,14 +12,15 @@ from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.cuts import cut
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
-from looptool_kit.stages.seed.templates.nouns import plural
+from looptool_kit.stages.seed.templates.nouns import in_plural, plural
 from looptool_kit.stages.seed.templates.verbs import (
+    CHANGING,
     DETERMINED,
     LOOKED_UP,
+    MAKING,
     READING,
     ambiguous,
     is_sure,
-    names_a_thing,
 )
 from looptool_kit.text.words import STOP, stem
 
@@ -41,57 +42,68 @@ _SAID_AS = {
 """Verbs that an interface uses and a person does not."""
 
 
+_ENTANGLED = re.compile(
+    r"\b(?:or|and|which|that|who|whose|where|when|if|unless|until|while|not|no|never|without|except|only"
+    r"|optional(?:ly)?|once|after|before|during|within|because|as soon|one|another|others?|several"
+    r"|either|both|whether|all|any|every|plus|including|as well|instead|already|yet|otherwise|same|per"
+    r"|than|today|tomorrow|yesterday|back (?:to|from|in|into)|you|how)\b"
+    r"|[(\[,;:/]|\d| - |\w'(?!s\b)",
+    re.IGNORECASE,
+)
+"""What a value of a call, or one that is left out, may contradict."""
+_BY_ID = re.compile(
+    r" (?:by|using|given|with|from) (?:(?:its|the|an?|their) )?(?:unique )?(?:[\w-]+ )?(?:ids?"
+    r"|identifiers?|numbers?|names?|code)$",
+    re.IGNORECASE,
+)
+_ALL = re.compile(r"\ball (?:of )?(?:the )?", re.IGNORECASE)
+_AFTER = re.compile(
+    r"[,;:]? (?:given|including|incl\.|sorted|ordered|returning|using|based on) |, (?:with|by|newest"
+    r"|oldest)\b| [-–—] ",
+    re.IGNORECASE,
+)
+"""Where a sentence has said what a tool does, and tells how."""
+MAX_PLAIN = 12
+"""Words of a sentence that says one thing."""
+
+
+def _is_plain(text: str) -> bool:
+    return not _ENTANGLED.search(text) and len(text.split()) <= MAX_PLAIN
+
+
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name, description)
-    route = re.match(r"([A-Z]+) /", description)
-    if told is None or (route and named and not name.lower().startswith(route[1].lower())):
+    if route := re.match(r"([A-Z]+) /", description):
+        own = named and name.lower().startswith(route[1].lower())
+        return told[:2] if told and (named is None or own) else named
+    first = re.split(r"[.!?](?:\s|$)|\n", description.strip(), maxsplit=1)[0]
+    said = (_SAID_AS.get(told[0], told[0]), told[1]) if told and told[2] and told[1] else None
+    if said and told and told[0] == "return" and re.search(r"return|refund|back", words_of(name)):
+        said = told[0], told[1]  # something is given back
+    if said and said[0] in READING:  # "List all orders", of one state
+        said, first = (said[0], _ALL.sub("", said[1])), _ALL.sub("", first)
+    first = _AFTER.split(lex.LEADS.sub("", re.sub(r"\s*\([^)]*\)", "", first)), maxsplit=1)[0]
+    if said and _is_plain(_BY_ID.sub("", first)):
+        return said
+    if named and named[1] and _is_plain(" ".join(named)):
         return named
-    verb, rest, has_verb = told
-    if not has_verb:
-        if named is None:
-            return (verb, rest) if plural(rest) or _head(rest) in LOOKED_UP else None
-        says_it = re.search(rf"\b{named[0]}\b", rest.lower())  # "full text search over lots"
-        if named[0] not in READING or (says_it and named[1]):
-            return named if named[1] or not rest else (named[0], rest)
-    elif named and verb not in READING and _QUESTION.match(rest):
-        return named  # "set how many sessions you want": the name says what is set
-    elif named and named[1] and _SEVERAL.search(re.split(r"\. | by ", description)[0]):
-        return named  # less than all of "the date, time or size of a reservation" is something else
-    if verb == "return" and re.search(r"return|refund|back", words_of(name)):
-        return verb, rest  # something is given back
-    return _SAID_AS.get(verb, verb), rest
-
-
-_QUESTION = re.compile(r"(?:how (?:many|much|long|often)|when|what|where|whether)\b")
-
-
-_SEVERAL = re.compile(
-    r"^[^,:;(]+, (?!given|with|in|for|which|to|such|either)(?:[^,:;(]+, )*[^,:;(]{1,40},? (?:or|and)"
-    r" (?!then|also)[^,:;]+$"
-)
-
-
-def _head(noun: str) -> str:
-    """The last word of a noun phrase before its first preposition."""
-    return (
-        re.split(r" (?:for|of|in|at|from|to|on|by|with|about|per|between|over) ", noun)[0].split()[-1].lower()
-    )
+    return said if said and _is_plain(" ".join(said)) else None
 
 
 def headline(tool: Tool) -> tuple[str, str]:
     """Verb and rest of what a tool does.
 
-    As in ("get", "the current weather for a city"). It comes from the description, or else from the name. A
-    noun phrase ("Member removal") does not hide the verb of a name: what `remove_member` does is "remove".
+    As in ("get", "the current weather for a city"). It comes from the description where its first sentence
+    says one thing; else from the name, or from what stands before the first comma or clause.
 
     Raises:
-        Unusable: Neither has a verb.
+        Unusable: None of them surely begins with a verb, or all say more than a request for one call would.
     """
     if (found := _headline(tool.name, tool.description)) is None:
         raise Unusable(
-            "neither its name nor its description says with a verb what it does: begin its"
-            " description with one"
+            "neither its name nor its description says plainly, with a verb first, what it does: begin its"
+            " description with a short sentence as 'Cancel an order.'"
         )
     return found
 
@@ -285,38 +297,43 @@ def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
     return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
 
 
+_COMMANDS = lex.word_set("check find list move query search set start stop update upload view")
+"""Of the verbs that are nouns as well those that names begin with as verbs."""
+
+
 @lru_cache(maxsize=20_000)
 def from_name(name: str, description: str = "") -> tuple[str, str] | None:
-    """Verb and rest from a name, None without a verb.
+    """Verb and rest from a name that surely has one.
 
-    "github_create_issue" -> ("create", "an issue"). A word that is a noun as well is a verb where the name
-    begins with it, or its description does.
+    None where it does not. It stands first or last: "create_issue" -> ("create", "an issue"), "users.list"
+    -> ("list", "users"). A noun, too, is a verb where the description begins with it as one.
     """
     words = words_of(name).split()
     forms = lex.verb_forms()
-    verbs = [i for i, w in enumerate(words) if forms.get(w) == w]
-    first_told, _, later = description.lower().partition(" ")
-    if verbs[:1] == [0] and ambiguous(words[0]) and re.search(rf"\b(?:of|for|an?|the) {words[0]}\b", later):
-        verbs = verbs[1:]  # `delay_compensation` of "Compensation for a delay" delays nothing
-    sure = [i for i in verbs if not ambiguous(words[i])]
-    first = forms.get(re.sub(r"\W.*", "", first_told))
-    told = [i for i in verbs if words[i] == first and i < len(words) - 1]
-    if names_a_thing(words) or (not sure and verbs[:1] != [0] and words and words[-1] in LOOKED_UP):
-        if words[-1] == "list" and plural(words[-2]):
-            return "list", acronyms(" ".join(words[:-1]))  # "users.list"
-        return "get", f"the {acronyms(' '.join(words))}"  # "overdue_report", "order_status"
-    last = sure[-1:] if sure[-1:] == [len(words) - 1] else []  # "incident_create"
-    at = next(iter([*([] if 0 in sure else last), *([0] if 0 in verbs else []), *sure, *told]), None)
-    if at is None:
+    if not words:
         return None
-    verb, rest = _SAID_AS.get(words[at], words[at]), words[at + 1 :]
-    if rest[:1] in (["or"], ["and"]) and len(rest) > 1 and rest[1] in forms:  # "create_or_join_room"
-        verb, rest = f"{verb} {rest[0]} {forms[rest[1]]}", rest[2:]
-    rest = rest or words[:at]  # "users.list"
+    low, _, later = re.sub(r"^\W+", "", description.lower()).partition(" ")
+    told = forms.get(low) if is_sure(low, later, []) else None
+
+    def surely(word: str) -> bool:
+        alike = any(word in group and told in group for group in (READING, CHANGING, MAKING))
+        return forms.get(word) == word and (not ambiguous(word) or word in _COMMANDS or word == told or alike)
+
+    if surely(words[0]):
+        verb, rest = words[0], words[1:]
+    elif len(words) > 1 and surely(words[-1]) and (words[-1] not in LOOKED_UP or plural(words[-2])):
+        verb, rest = words[-1], words[:-1]
+    else:
+        return None
+    verb = _SAID_AS.get(verb, verb)
+    if len(rest) > 1 and re.fullmatch(_PARTICLE, rest[0]):  # "check_in_guest"
+        verb, rest = f"{verb} {rest[0]}", rest[1:]
     if "by" in rest:
         rest = rest[: rest.index("by")]
     if not rest:
-        return (verb, "") if verb != "run" else None
+        return verb, ""
+    if verb in ("find", "search", "list") and rest[-1] not in LOOKED_UP | _WHOLES:
+        rest = [*rest[:-1], in_plural(rest[-1])]  # "find_instructor"
     return verb, acronyms(_with_article(verb.split()[0], " ".join(rest)))
 
 
@@ -325,6 +342,10 @@ _MASS = lex.word_set("""
     text traffic weather equipment feedback luggage furniture software access staff
     advice research waste food clothing jewellery machinery catering insurance flour
     """)
+_WHOLES = _MASS | lex.word_set(
+    "archive base catalog catalogue collection database formulary index library mailbox"
+)
+"""What is searched, and not searched for."""
 _ONE = lex.word_set("""
     add book buy create generate insert issue log make open place post record register rent request reserve
     schedule send start submit write

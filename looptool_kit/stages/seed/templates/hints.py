@@ -17,7 +17,8 @@ VAGUE = (
     r"|requested|named)"
 )
 PREPOSITION = (
-    r"(?:for|in|at|from|to|on|by|with|between|into|onto|off|near|within|during|about|of|as|under|against|over|after"
+    r"(?:for|in|at|from|to|on|by|with|between|into|onto|off|near|within|during|about|of|as|under|against"
+    r"|over|after"
     r"|before|until|along|across|around|matching)"
 )
 _EMPTY_PART = lex.word_set("""
@@ -30,7 +31,7 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
     every, params = params, [p for p in params if not p.also]  # details are said with their names
     about = {w for p in params for w in stems(p.name) if w not in STOP | {"id", "name"}}
     # What a description speaks of is the parameter's where the text names nothing of its own: "for a city".
-    told = {w for p in params for w in stems(p.description) if w not in STOP}
+    told = {w for p in params if p.type.question not in _DAYS for w in stems(p.description) if w not in STOP}
     if about & {"day", "date", "weekday", "when"}:
         about |= {"day", "date", "week"}
     ties = {p.clauses[0].split(" ")[0] for p in params if p.clauses[0].startswith(("to ", "from "))} | {
@@ -42,7 +43,7 @@ def without_hints(text: str, params: Sequence[Param], verb: str) -> str:
         words = [w for w in stems(re.sub(r"\{[^}]*\}", "", part)) if w not in STOP and w not in _EMPTY_PART]
         vague = bool(re.match(rf"{PREPOSITION} (?:one or more|multiple|several) ", part)) or (
             bool(re.search(rf"\b{VAGUE}\b", part))
-            or (at and not words)
+            or (at and not words and not part.startswith("of "))
             or (words == ["name"] and any("name" in p.name for p in every))
         )
         spoken_of = (

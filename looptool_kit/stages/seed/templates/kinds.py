@@ -1,16 +1,17 @@
-"""Kinds of text that tools of programmers want, and formats that a description states."""
+"""Kinds of text whose values are right for any tool that plainly asks for them."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from random import Random
 
-from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, pool, quoted, text
-from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
-from looptool_kit.world.pools import COMPANIES, FILE_STEMS, FIRST, TOPICS, one
+from looptool_kit.world.moments import DATE, DATETIME, TIME
+from looptool_kit.world.pools import COMPANIES, FIRST, LAST, TOPICS, one
 from looptool_kit.world.pools import words as listed
 
 
@@ -37,12 +38,22 @@ def of_today(t: Type) -> Type:
 
 TODAY = "today"
 """Name of the types whose only day is today."""
-PAST = replace(DATE, draw=lambda r, today: (today - timedelta(days=r.randint(30, 3000))).isoformat())
-"""A day of the last eight years."""
+_CLOCK = re.compile(r"\d\d:\d\d")
+OFFICE = ("08:00", "18:30")
+"""Between these hours most things are open that anything is booked or looked up for."""
 
 
-YOUNG = replace(BIRTH_DATE, draw=lambda r, today: (today - timedelta(days=r.randint(2600, 5800))).isoformat())
-"""A child's birth date: of one at school."""
+def _in_the_day(t: Type) -> Type:
+    def make(r: Random, today: date) -> str:
+        every: Callable[[], str] = lambda: str(t.draw(r, today))  # noqa: E731
+        return next(
+            v for v in (every() for _ in range(10_000)) if OFFICE[0] <= _CLOCK.findall(v)[0] <= OFFICE[1]
+        )
+
+    return replace(t, draw=make)
+
+
+AT, CLOCK = _in_the_day(DATETIME), _in_the_day(TIME)
 
 
 def with_seconds(t: Type) -> Type:
@@ -55,79 +66,22 @@ def with_seconds(t: Type) -> Type:
     )
 
 
-def _sql(r: Random) -> str:
-    table, column = one(r, TOPICS), r.choice(("status", "owner", "created_at", "total", "region"))
-    return r.choice(
-        (
-            f"SELECT {column}, count(*) FROM {table} GROUP BY {column}",
-            f"SELECT * FROM {table} ORDER BY {column} LIMIT {r.randint(3, 90)}",
-            f"SELECT max({column}) FROM {table} WHERE id > {r.randint(10, 900)}",
-        )
-    )
-
-
-SQL = text("sql", "an SQL query", _sql, say=quoted)
-SELECTOR = text(
-    "selector",
-    "a CSS selector",
-    lambda r: r.choice(
-        (
-            f"#{one(r, TOPICS)}-{r.choice(('button', 'link', 'form', 'menu'))}",
-            f"button.{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
-            f"input[name='{one(r, TOPICS)}{r.randint(2, 60)}']",
-        )
-    ),
-    say=quoted,
-)
-EMOJI = pool(
-    "emoji",
-    "name of an emoji",
-    listed(
-        "thumbsup|heart|tada|rocket|eyes|fire|wave|smile|raised_hands|clap|pray|star|bulb|warning|bug|sparkles"
-        "|coffee|pizza|100|joy|thinking_face|ok_hand|muscle|snowflake"
-    ),
-    say=quoted,
-    question="Which emoji?",
-    words=("emoji",),
-)
-CRON = text(
-    "cron",
-    "a cron expression",
-    lambda r: f"{r.randrange(60)} {r.randrange(24)} * * {r.choice(('*', '1-5', '0', '6'))}",
-    say=quoted,
-)
-COMMAND = text(
-    "command",
-    "a shell command",
-    lambda r: r.choice(
-        (
-            f"ls -la /srv/{one(r, TOPICS)}{r.randint(2, 40)}",
-            f"tail -n {r.randint(5, 90)} /var/log/{one(r, TOPICS)}.log",
-            f"df -h /mnt/{one(r, TOPICS)}{r.randint(2, 40)}",
-        )
-    ),
-    say=quoted,
-)
-COMMIT = text("commit", "a commit", lambda r: f"{r.getrandbits(28):07x}")
-BRANCH = text(
-    "branch",
-    "name of a branch",
-    lambda r: f"{r.choice(('fix', 'feature', 'chore'))}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}",
-)
-RELEASE = text("release", "a version", lambda r: f"{r.randint(1, 12)}.{r.randint(0, 20)}.{r.randint(0, 30)}")
-_PARTS = listed(
-    "auth|billing|checkout|search|orders|inventory|payments|email|users|sessions|catalog|shipping|analytics"
-    "|reports|images|notifications|exports|webhooks|pricing|media"
-)
-SERVICE = text(
-    "name",
-    "name of a program that runs",
+LAST_NAME = pool("last name", "family name", LAST)
+UUID = text(
+    "uuid",
+    "UUID",
     lambda r: (
-        f"{one(r, _PARTS)}-{r.choice(('api', 'service', 'worker', 'gateway', 'cache', 'proxy', 'scheduler'))}"
+        "-".join(f"{r.getrandbits(4 * n):0{n}x}" for n in (8, 4))
+        + f"-4{r.getrandbits(12):03x}-a{r.getrandbits(12):03x}-{r.getrandbits(48):012x}"
     ),
 )
-SLUG = text("slug", "a short name", lambda r: f"{one(r, TOPICS)}-{one(r, FILE_STEMS)}-{r.randint(2, 60)}")
-HEX_COLOUR = text("hex colour", "a colour in hexadecimal", lambda r: f"#{r.getrandbits(24):06x}")
+IP = text("ip", "IPv4 address", lambda r: f"10.{r.randint(1, 250)}.{r.randint(1, 250)}.{r.randint(2, 250)}")
+DOMAIN = text("domain", "name of a domain", lambda r: f"{one(r, TOPICS)}.{one(r, COMPANIES).lower()}.example")
+HOST = text(
+    "host",
+    "name of a host",
+    lambda r: f"{one(r, TOPICS)}{r.randint(2, 40)}.{one(r, COMPANIES).lower()}.example",
+)
 E164 = replace(
     wt.PHONE,
     draw=lambda r, today: wt.PHONE.draw(r, today).replace(" ", ""),
@@ -148,33 +102,6 @@ LANGUAGE_CODE = pool(
     question="Which language?",
     words=("language",),
 )
-MIME = pool(
-    "media type",
-    "a MIME type",
-    listed("text/plain|text/html|text/csv|application/json|application/pdf|image/png|image/jpeg|audio/mpeg"),
-)
-DOMAIN = text("domain", "name of a domain", lambda r: f"{one(r, TOPICS)}.{one(r, COMPANIES).lower()}.example")
-
-APP = pool(
-    "app",
-    "name of an app",
-    listed(
-        "Camera|Calendar|Maps|Notes|Music|Mail|Photos|Weather|Clock|Contacts|Settings|Calculator|Podcasts|Wallet"
-    ),
-    question="Which app?",
-    words=("app",),
-)
-
-ROOM = pool(
-    "room",
-    "a room",
-    listed(
-        "kitchen|living room|bedroom|bathroom|hall|office|attic|cellar|dining room|guest room|study"
-        "|laundry room|meeting room|lobby|workshop|storeroom"
-    ),
-    question="Which room?",
-    words=("room",),
-)
 
 
 def _iban(r: Random) -> str:
@@ -184,177 +111,111 @@ def _iban(r: Random) -> str:
 
 
 IBAN = text("iban", "number of a bank account", _iban)
-MONTH = replace(
-    text("month", "a month of a year", str, question="Which month?", words=("month",)),
-    draw=lambda r, today: (today.replace(day=15) + timedelta(days=30 * r.randint(1, 5))).isoformat()[:7],
-)
-"""One of the next months."""
-PAST_MONTH = replace(
-    MONTH,
-    draw=lambda r, today: (today.replace(day=15) - timedelta(days=30 * r.randint(1, 20))).isoformat()[:7],
-)
-THIS_MONTH = replace(MONTH, name=TODAY, draw=lambda r, today: today.isoformat()[:7], splits=False)
-STREET = text(
-    "street", "a street without a number", lambda r: str(wt.ADDRESS.draw(r, date.min)).split(" ", 1)[1]
-)
-SMALL_NUMBER = text("number", "number of a place", lambda r: str(r.randint(1, 180)), splits=False)
 FLIGHT = text(
     "flight",
     "number of a flight",
     lambda r: f"{r.choice(('LH', 'KL', 'AF', 'IB', 'SK'))}{r.randint(100, 2999)}",
 )
-ROOM_NUMBER = text(
-    "room number", "a room of a building", lambda r: f"{r.choice('ABCDE')}{r.randint(101, 420)}"
+USER_NAME = text(
+    "user name",
+    "name of an account",
+    lambda r: f"{one(r, FIRST).lower()}{r.choice(('_', '.', ''))}{one(r, LAST).lower()}{r.randint(1, 99)}",
 )
-ELAPSED = text(
-    "elapsed time",
-    "how long it took",
-    lambda r: f"{r.randint(0, 4):02d}:{r.randint(10, 59)}:{r.randint(10, 59)}",
+
+_ROLE = (
+    r"^(?:person|user|customer|client|guest|patient|passenger|recipient|sender|contact|author|owner|assignee"
+    r"|employee|attendee|member|participant|student|teacher|doctor|driver|traveller|traveler|payee|tenant"
+    r"|landlord|buyer|seller|speaker|applicant|visitor|caller|subscriber|volunteer|donor|technician|inspector"
+    r"|reporter|holder|signer|cardholder|account holder|contact person)s?(?: names?)?$"
 )
-SHORT_ELAPSED = replace(
-    ELAPSED, draw=lambda r, _: f"{r.randint(0, 1)}:{r.randint(30, 59)}:{r.randint(10, 59)}"
-)
-CIDR = text(
-    "cidr",
-    "range of addresses",
-    lambda r: f"10.{r.randint(1, 250)}.{r.randint(0, 250)}.0/{r.randint(20, 28)}",
-)
-REPOSITORY = text(
-    "repository", "owner/name", lambda r: f"{one(r, COMPANIES).lower()}/{one(r, TOPICS)}-{one(r, FILE_STEMS)}"
-)
-SEASON = replace(
-    text("season", "two years in a row", str, splits=False),
-    draw=lambda r, today: f"{(year := today.year + r.randint(-2, 1))}/{(year + 1) % 100:02d}",
-)
-WEEKDAY = pool(
-    "weekday",
-    "day of the week",
-    listed("Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"),
-    splits=False,
-)
-ISBN = text(
-    "isbn",
-    "number of a book",
-    lambda r: f"978{r.randrange(10**9, 10**10)}",
-    question="What is the ISBN?",
-    words=("ISBN",),
-)
-BARCODE = text("barcode", "digits of a barcode", lambda r: f"{r.randrange(10**12, 10**13)}")
-VIN = text(
-    "vin",
-    "number of a vehicle",
-    lambda r: "".join(r.choice("ABCDEFGHJKLMNPRSTUVWXYZ0123456789") for _ in range(17)),
-)
-MAC = text(
-    "mac", "address of a network card", lambda r: ":".join(f"{r.randrange(256):02x}" for _ in range(6))
-)
-PET_NAME = pool(
-    "pet name",
-    "name of an animal",
-    listed("Bella|Max|Luna|Rocky|Milo|Daisy|Charlie|Coco|Buddy|Ginger|Nala|Simba|Rosie|Toby|Pepper|Rex"),
-    say=quoted,
-    question="",
-    words=(),
-)
-VESSEL = pool(
-    "vessel",
-    "name of a ship",
-    listed(
-        "Albatross|Sea Breeze|Northern Star|Morning Tide|Blue Heron|Catriona|Wind Rose|Amphitrite|Petrel"
-        "|Ocean Spirit|Seagull|Marie Louise|Good Hope|Nordkap|Stella Maris|Kittiwake"
-    ),
-    say=quoted,
-    question="",
-    words=(),
-)
-MESSAGE = replace(
-    wt.MESSAGE,
-    draw=lambda r, _: (
-        r.choice(
-            (
-                "please call me back",
-                "thanks for your help",
-                "see you tomorrow",
-                "let me know if that works",
-                "I will be in touch",
-                "thank you for waiting",
-                "sorry for the delay",
-                "have a good weekend",
-            )
-        )
-        + r.choice(("", f", {one(r, FIRST)}"))
-    ),
-)
-"""What any person may write to any other."""
 BY_NAME: tuple[tuple[str, Type], ...] = (
-    (r"\bcidr\b|\bsubnet$|\bip range$", CIDR),
-    (r"\biban$", IBAN),
-    (r"\bisbn(?: 13)?$", ISBN),
-    (r"\b(?:barcode|ean|gtin|upc)$", BARCODE),
-    (r"^vin$|\bvehicle identification number$", VIN),
-    (r"\bmac(?: address)?$", MAC),
-    (r"\bsql\b", SQL),
-    (r"\bemojis?$|\breaction$", EMOJI),
-    (r"\bcron\b", CRON),
-    (r"^(?:shell |bash )?(?:command|cmd)$", COMMAND),
-    (r"^(?:commit|sha|commit sha|commit hash|revision)$", COMMIT),
-    (r"\bbranch( name)?$", BRANCH),
-    (r"^version$|\b(?:app|release|package) version$|^(?:release|release tag)$", RELEASE),
-    (r"\bslug$|^repo(?:sitory)?(?: name)?$", SLUG),
-    (r"\b(?:service|microservice|deployment|pod|container|workload)(?: name)?s?$", SERVICE),
-    (r"\b(?:repo|repository|project|work|working|base|root) (?:path|dir|directory)$", lex.FOLDER),
-    (r"\bflight (?:number|no|code)$|^flight$", FLIGHT),
-    (
-        r"\b(?:house|street|table|seat|gate|platform|track|lane|line|stall|bay|locker|apartment|flat|unit|suite|court"
-        r"|desk|berth|dock|pitch|box) (?:number|no|nr)$",
-        SMALL_NUMBER,
-    ),
-    (r"\broom (?:number|no|nr)$", ROOM_NUMBER),
-    (r"^room(?: name)?$", ROOM),
-    (r"^app(?:lication)?(?: name)?$", APP),
-    (r"\bdomain( name)?s?$", DOMAIN),
-    (r"\b(?:mime|media|content) type$", MIME),
-    (r"country code$", COUNTRY_CODE),
-    (r"\b(?:language|lang|locale) code$", LANGUAGE_CODE),
-    (r"\b(?:vessel|ship|boat|yacht|ferry)( name)?s?$", VESSEL),
-    (r"^(?:pet|dog|cat|animal|horse|puppy|kitten)(?: s)? name$", PET_NAME),
+    (r"(?:^| )e ?mails?(?: address(?:es)?)?$", wt.EMAIL),
+    (r"(?:^| )(?:phone|mobile|telephone)(?: number| no)?$", wt.PHONE),
+    (r"(?:^| )iban$", IBAN),
+    (r"^ip(?: address)?$", IP),
+    (r"^domain(?: name)?$", DOMAIN),
+    (r"^(?:user ?name|login)$", USER_NAME),
+    (r"(?:^| )(?:first|given) name$", wt.FIRST_NAME),
+    (r"(?:^| )(?:last|family) name$|(?:^| )surname$", LAST_NAME),
+    (r"(?:^| )full name$", wt.PERSON),
+    (_ROLE, wt.PERSON),
+    (r"^(?:\w+ )?name$", wt.PERSON),
+    (r"^(?:\w+ )?(?:city|town)$", wt.CITY),
+    (r"^(?:location|place)$", wt.CITY),
+    (r"^(?:\w+ )?country$", wt.COUNTRY),
+    (r"^(?:\w+ )?country code$", COUNTRY_CODE),
+    (r"^(?!programming|query|markup|template|source code)(?:\w+ )?language$", wt.LANGUAGE),
+    (r"^(?:\w+ )?(?:language|lang) code$", LANGUAGE_CODE),
+    (r"^(?:\w+ )?currency(?: code)?$", wt.CURRENCY),
+    (r"^(?:\w+ )?airport(?: code)?$", wt.AIRPORT),
+    (r"^time ?zone$|^tz$", wt.TIME_ZONE),
+    (r"^ticker(?: symbol)?$|^stock symbol$", wt.TICKER),
+    (r"^flight(?: number| no)?$", FLIGHT),
+    (r"^restaurant(?: name)?$", wt.RESTAURANT),
+    (r"^hotel(?: name)?$", wt.HOTEL),
+    (r"^(?:book|film|movie|song|album)(?: title| name)?$", wt.WORK),
+    (r"^(?:street |delivery |shipping |billing |home |postal )?address$", wt.ADDRESS),
 )
-"""Pattern on a parameter's name -> kind; these come before the lexicon's."""
+"""Pattern on a parameter's whole name -> kind."""
 STATED: tuple[tuple[str, Type], ...] = (
-    (r"^room number\b", ROOM_NUMBER),
-    (r"\bsql statement\b", SQL),
-    (r"\bh:mm:ss\b", SHORT_ELAPSED),
     (r"\be\.?164\b", E164),
-    (r"\bsurname\b|\b(?:last|family) name\b", lex.LAST_NAME),
+    (r"\bfull name\b|\bfirst and last name\b", wt.PERSON),
+    (r"\bsurname\b|\b(?:last|family) name\b", LAST_NAME),
     (r"\bfirst name\b|\bgiven name\b", wt.FIRST_NAME),
-    (r"\bfull name\b", wt.PERSON),
-    (
-        r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
-        with_seconds(DATETIME),
-    ),
-    (r"yyyy-mm-dd[t ]hh:mm|\bdate-?time\b|date and time", DATETIME),
-    (r"yyyy-mm(?!-)", MONTH),
-    (r"yyyy-mm-dd|iso[- ]?8601 date\b|iso date\b", DATE),
-    (r"\b(?:elapsed|net|duration)\b[^.]*hh:mm:ss", ELAPSED),
-    (r"hh:mm:ss", with_seconds(TIME)),
-    (r"\bhh:mm\b|24-?h(?:our)?\b", TIME),
-    (r"\be-?mail address\b", wt.EMAIL),
-    (r"\b(?:phone|telephone|mobile) number\b", wt.PHONE),
+    (r"^e-?mail address\b", wt.EMAIL),
+    (r"^(?:phone|telephone|mobile) number\b", wt.PHONE),
     (r"\b(?:iana|olson)\b", wt.TIME_ZONE),
-    (r"\biata\b", wt.AIRPORT),
+    (r"\biata (?:airport )?code\b(?!.*\bairline)", wt.AIRPORT),
     (r"\biso[- ]?4217\b", wt.CURRENCY),
-    (r"\biso[- ]?3166\b|two-letter country|\b(?:iso|country) (?:country )?code\b", COUNTRY_CODE),
-    (r"\biso[- ]?639\b|two-letter language|\blanguage code\b", LANGUAGE_CODE),
-    (
-        r"lower-?case.{0,60}(?:letters|numbers|hyphen|dash)"
-        r"|only (?:letters|alphanumeric).{0,40}(?:hyphen|dash)",
-        SLUG,
-    ),
-    (r"\bcss selector\b", SELECTOR),
-    (r"\bcron (?:expression|schedule|syntax)\b", CRON),
-    (r"\b(?:sql|select) (?:query|statement)\b", SQL),
-    (r"\bhex(?:adecimal)? colou?r\b", HEX_COLOUR),
-    (r"\bemoji\b", EMOJI),
-    (r"\buuid\b|\bguid\b", lex.UUID),
+    (r"\biso[- ]?3166(?:-1)?(?: alpha-2)?\b(?!-2)(?! alpha-3)|two-letter country", COUNTRY_CODE),
+    (r"\biso[- ]?639(?:-1)?\b(?!-[23])|two-letter language", LANGUAGE_CODE),
+    (r"\buuid\b|\bguid\b", UUID),
 )
 """Pattern on a description -> the format that it states; it holds whatever the name says."""
+STATED_MOMENTS: tuple[tuple[str, Type], ...] = (
+    (
+        r"yyyy-mm-dd[t ]hh:mm:ss|iso[- ]?8601[^.]{0,20}date-?time|rfc ?3339|iso[- ]?8601 timestamp",
+        with_seconds(AT),
+    ),
+    (r"yyyy-mm-dd[t ]hh:mm", AT),
+    (r"yyyy-mm-dd|iso[- ]?8601 date\b(?!-?time)|iso date\b(?!-?time)", DATE),
+    (r"\bhh:mm(?!:ss)\b", CLOCK),
+)
+MOMENT_NAMES: tuple[tuple[str, Type], ...] = (
+    (r"^(?:\w+ )*(?:date ?time|timestamp)$", AT),
+    (r"^(?:\w+ )*date$|^date (?:from|to|of \w+)$|^(?:\w+ )?(?:deadline|birthday|dob)$", DATE),
+)
+TAKES_BACK = re.compile(
+    r"\b(?:codes?|number|ids?|identifiers?|initials|abbreviat\w+|short|internal|district|area|zone"
+    r"|branch(?:es)?|office"
+    r"|site|depot|warehouse|or|alpha-?3|bcp|tag|locale|surname|handle|slug|user ?name|login|team"
+    r"|department|company|firm"
+    r"|organi[sz]ation"
+    r"|business|project|group|role|model|brand|device|wallet|crypto\w*|mac|only|must|starts?|lower ?case)\b"
+)
+"""What a description says of a name, a place or a language that is not simply one."""
+_HUMAN = re.compile(
+    r"(?:recipient|guest|patient|passenger|attendee|participant|visitor|tenant|travell?er|student"
+    r"|employee|teacher"
+    r"|doctor|driver|nurse|candidate|applicant)s?"
+)
+_NOT_A_NAME = re.compile(r"\be-?mail|\b(?:phone|address|account|iban|they|their|each)\b|[\[{<]")
+_BARE = re.compile(r"\bname|\bwho\b|\bwhom\b|\bperson\b")
+_ANY_NAME = re.compile(
+    r"\bfull name|\b(?:first and last|person's) name|\bwhom?\b|\bperson\b"
+    r"|\bname of (?:the |a |an )?(?:\w+ )?(?:person|customer|guest|patient|caller|applicant|tenant|owner"
+    r"|employee|student)\b"
+)
+
+
+def is_told(kind: Type, words: str, told: str) -> bool:
+    """Tell whether a name is surely a person's, a place a city."""
+    if kind is wt.CITY and words in ("location", "place"):
+        more = re.search(r"\b(?:and|state|country|region)\b|[,;(]", told)
+        return more is None and re.search(r"\b(?:city|town)\b", told) is not None
+    role = re.search(_ROLE, words) is not None
+    if kind is not wt.PERSON or words == "full name" or (role and words.endswith("name")):
+        return True
+    if _HUMAN.fullmatch(words) and not _NOT_A_NAME.search(told):
+        return True
+    return (_BARE if role else _ANY_NAME).search(told) is not None

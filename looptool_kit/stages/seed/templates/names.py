@@ -66,7 +66,8 @@ def unit_of(words: str, description: str) -> str:
         len(parts) > 1
         and parts[-1] == "min"
         and not re.search(
-            r"\b(?:duration|length|time|interval|delay|period|walk|drive|ride|travel|prep|cook|boil|rest|break)\b",
+            r"\b(?:duration|length|time|interval|delay|period|walk|drive|ride|travel|prep|cook|boil|rest"
+            r"|break)\b",
             words,
         )
     ):
@@ -82,10 +83,6 @@ def unit_of(words: str, description: str) -> str:
         return ""  # "in kWh or m³"
     told = re.finditer(r"\bin (?:us |degrees )?(\w+)|\((\w+)\)|^(\w+)(?=[.,;]|$)", description.lower())
     return next((lex.UNITS[w] for m in told for w in m.groups() if w in lex.UNITS), "")
-
-
-def is_money(words: str, description: str) -> bool:
-    return unit_of(words, description) in lex.MONEY
 
 
 def short_noun(words: str) -> str:
@@ -105,7 +102,8 @@ def short_noun(words: str) -> str:
 _IDS = re.compile(
     r"(?:^| )(?:id|ids|identifier|uuid|guid|sid)$"
     r"|(?:order|account|invoice|booking|ticket|reservation|tracking|confirmation|card|issue|case|part|policy"
-    r"|serial|member|membership|customer|client|employee|personnel|staff|student|patient|contract|registration"
+    r"|serial|member|membership|customer|client|employee|personnel|staff|student|patient|contract"
+    r"|registration"
     r"|meter|receipt|claim|file|record|delivery|shipment|parcel|consignment|job|batch|lot|subscriber)"
     r" (?:number|no|code|reference)$"
 )

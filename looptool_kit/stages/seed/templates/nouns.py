@@ -248,6 +248,8 @@ def in_plural(noun: str) -> str:
 
 def in_singular(noun: str) -> str:
     """The singular of a plural noun."""
+    if noun in ("children", "people"):
+        return {"children": "child", "people": "person"}[noun]
     if not plural(noun):
         return noun
     if noun.endswith("IDs"):
@@ -264,7 +266,9 @@ _NO_PLURAL = lex.word_set("""
 
 def plural(noun: str) -> bool:
     """True where the head of a noun phrase is plural."""
-    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about|near|between|that|per) ", noun)[0].split()
+    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about|around|near|between|that|per) ", noun)[
+        0
+    ].split()
     return (
         bool(head)
         and head[-1].endswith("s")

@@ -15,11 +15,13 @@ from looptool_kit.world.pools import FIRST
 from looptool_kit.world.spec import Param
 
 _EARLIER = re.compile(
-    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open|first|tare|net|earliest|low|not_?before|death)",
+    r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open"
+    r"|first|tare|net|earliest|low|not_?before|death)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
-    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir|last|gross|latest|high|due|deadline|burial|funeral)",
+    r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir"
+    r"|last|gross|latest|high|due|deadline|burial|funeral)",
     re.IGNORECASE,
 )
 
@@ -48,7 +50,8 @@ def ordered(a: str, x: Any, b: str, y: Any) -> bool:
 
 
 _LASTING = re.compile(
-    r"valid|effective|contract|lease|warranty|membership|licen[cs]|opens?|clos|season|polic|tenan|subscri|employ"
+    r"valid|effective|contract|lease|warranty|membership|licen[cs]|opens?|clos|season|polic|tenan|subscri"
+    r"|employ"
     r"|exhibition|campaign|project",
     re.IGNORECASE,
 )
@@ -65,7 +68,8 @@ def of_the_person(p: Param, value: Any, arguments: dict[str, Any], scene: Scene)
     plain = unicodedata.normalize("NFKD", names[0]).encode("ascii", "ignore").decode().lower()
     first, _, last = plain.replace("'", "").partition(" ")
     ways = (f"{first}.{last}", f"{first[:1]}{last}", f"{last}.{first}", f"{first}_{last}", f"{first}{last}")
-    own = (f"{way.replace(' ', '')}@{value.partition('@')[2]}" for way in ways if last)
+    host = value.partition("@")[2]
+    own = (f"{way.replace(' ', '')}{n}@{host}" for n in ("", *range(1, 9)) for way in ways if last)
     return next((mail for mail in own if held_out(mail) == scene.held), value)
 
 
@@ -77,7 +81,7 @@ def near(p: Param, value: Any, arguments: dict[str, Any], scene: Scene, about: s
     for name, other in arguments.items():
         pair = all(isinstance(v, str) and re.match(r"\d{4}-\d\d-\d\d", v) for v in (value, other))
         order = follows(name, p.name)
-        if not pair or not order:
+        if not pair or not order or p.type.name == "example":
             continue
         timed = len(value) > len("2026-01-01")
         apart = (20, 300) if _LASTING.search(f"{about} {name} {p.name}") else (0, 0) if timed else (1, 10)

@@ -11,8 +11,8 @@ import re
 from typing import Any
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.clauses import MAKING
 from looptool_kit.stages.seed.templates.values import Group, Many
+from looptool_kit.stages.seed.templates.verbs import MAKING
 from looptool_kit.text.words import STOP, alike, stem, stems
 from looptool_kit.world import grammar as g
 from looptool_kit.world.grammar import Said, Scene
@@ -20,7 +20,8 @@ from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.spec import Param, Spec, slots
 
 _FIRST = re.compile(
-    r"(?:matching|to|from|for|on|at|by|in|until|since|after|before|born|due|starting|ending|leaving|arriving|called"
+    r"(?:matching|to|from|for|on|at|by|in|until|since|after|before|born|due|starting|ending|leaving"
+    r"|arriving|called"
     r"|named|titled|valid|effective|not before|not after|opening|closing"
     r"|within|over|moved|checking|returning|as of|\w+ed)\b|\{@\}"
 )

@@ -6,19 +6,16 @@ import re
 from collections.abc import Sequence
 
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.beside import ON_OFF
 from looptool_kit.stages.seed.templates.choices import said
-from looptool_kit.stages.seed.templates.clauses import MAKING
 from looptool_kit.stages.seed.templates.hints import PREPOSITION, VAGUE
-from looptool_kit.stages.seed.templates.kinds import APP, ROOM
+from looptool_kit.stages.seed.templates.kinds import USER_NAME
 from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.stages.seed.templates.nouns import plural
-from looptool_kit.stages.seed.templates.strings import SLUG_NAME
 from looptool_kit.stages.seed.templates.values import Group, Many
-from looptool_kit.stages.seed.templates.verbs import TO_A_VALUE
+from looptool_kit.stages.seed.templates.verbs import MAKING, TO_A_VALUE
 from looptool_kit.world import types as wt
 from looptool_kit.world.spec import Param
-from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME, TITLE, WORK
+from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME
 
 DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
 
@@ -35,9 +32,7 @@ def slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str)
         between = rf"\b(?:{either[0]} (?:or|and) {either[1]}|{either[1]} (?:or|and) {either[0]})\b"
         if found := re.search(between, text, re.IGNORECASE):  # "switch a light on or off"
             return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
-    if p.type.name == "switch" and (found := ON_OFF.search(text)):
-        return f"{text[: found.start()]}{{{p.name}}}{text[found.end() :]}"
-    if isinstance(p.type, Group | Many) or p.type.name in ("boolean", "switch") or choices:
+    if isinstance(p.type, Group | Many) or p.type.name == "boolean" or choices:
         return None
     outside = re.sub(r"\{[^}]*\}", lambda m: "#" * len(m[0]), text)
     by = rf"(?: (?:by|with) (?:{DETERMINER} )?(?:unique )?(?:id|identifier|name|number|path))?"
@@ -57,11 +52,6 @@ def slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str)
             continue  # "a block storage volume": the noun is not the whole object
         if before in ("by", "via", "using", "with") or (not before and names_a_thing(p) and verb in MAKING):
             continue
-        goods = p.type in (wt.INGREDIENT, wt.DISH)
-        if goods and re.search(rf"\w \w+ {re.escape(noun)}", match[0]):
-            return None  # "report a lost item"
-        if not before and (goods or noun in _ANY) and not p.optional:
-            return text[: match.start()] + f"{{{p.name}}}" + text[match.end() :]  # "add milk to the list"
         if p.type.question in _MOMENTS and before not in ("for", "on", "at"):
             continue
         if p.type.name == "number" and not before and plural(noun) and not p.optional:
@@ -74,7 +64,7 @@ def slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str)
             not before
             and not names_a_thing(p)
             and not (p.type is wt.PERSON and noun == owner and verb not in MAKING)
-            and p.type not in (PHONE, EMAIL, wt.URL)
+            and p.type not in (PHONE, EMAIL)
             and p.type.name != "number"
         ):
             continue
@@ -92,17 +82,14 @@ def _lead(p: Param, noun: str, found: str, *, bare: bool) -> str:
         if names_a_thing(p) or p.type in (PHONE, EMAIL)
         else ""
     )
-    if p.type is ROOM:
-        lead = "the "  # "in the kitchen"
     if bare and (kind_of := re.match(rf"(?:{DETERMINER} )((?:[\w-]+ ){{0,3}}){re.escape(noun)}", found)):
         lead = lead.replace(noun, f"{re.sub(rf'{VAGUE} |new ', '', kind_of[1])}{noun}")
     return lead
 
 
 _MOMENTS = (DATE.question, DATETIME.question, TIME.question)
-_ANY = ("something", "anything")
 _STARTS = lex.word_set("a an the your my their its his her any one each some another given specified")
-_NAMING = (lex.PATH, wt.FILE, lex.FOLDER, lex.USER_NAME, SLUG_NAME, wt.TITLE, WORK, APP)
+_NAMING = (USER_NAME,)
 
 
 _PEOPLE = lex.word_set("""
@@ -133,13 +120,9 @@ def _nouns(p: Param, params: Sequence[Param], owner: str) -> list[str]:
         out += [p.words[0]] if p.words and p.type.name in ("id", "uuid", "code") else []
         if bare in _PEOPLE and not any(words_of(q.name).startswith(tuple(_PEOPLE - {bare})) for q in params):
             out += [w for w in sorted(_PEOPLE) if w != bare]  # "kick a member" by `user_id`
-        out += [words] if p.type in (TITLE, WORK) and words in ("title", "name") else []
         out += [owner] if alone and words in ("path", "name", "title", "file name", "filename") else []
-    goods = p.type in (wt.INGREDIENT, wt.DISH) or words in ("product", "item", "article", "thing")
     if p.type is wt.PERSON and words in ("name", "full name") and not p.optional and owner:
         out += [owner]  # "remove a singer" by `name`
-    if goods and not p.optional:
-        out += _ANY
     if p.type is CITY and words in ("location", "place", "city name", "city", "town"):
         out += ["city", "location", "place"]
     return [o for o in dict.fromkeys(out) if len(o) > 2 and o not in ("from", "with", "text", "name", "type")]

@@ -185,12 +185,6 @@ def ever_required(tool: Tool) -> frozenset[str]:
         name
         for name, schema in tool.properties.items()
         if name in tool.required
-        or (_IN_SOME_CASES.search(_of_it(name, schema, tool)) and "either" not in described(schema).lower())
+        or (_IN_SOME_CASES.search(told := described(schema).lower()) and "either" not in told)
         or (sentences and set(stems(name)) <= said)
     )
-
-
-def _of_it(name: str, schema: Any, tool: Tool) -> str:
-    """What a description says, empty where it speaks of another parameter."""
-    told = described(schema)
-    return "" if any(n in told for n in tool.properties if n != name and len(n) > 3) else told.lower()

@@ -14,14 +14,17 @@ from typing import Any, NamedTuple
 from pydantic import JsonValue
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
+from looptool_kit.stages.seed.templates.conditions import clash
 from looptool_kit.stages.seed.templates.fits import ambiguous_without
 from looptool_kit.stages.seed.templates.headlines import headline, subject_of
+from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.numbers import LIMIT
 from looptool_kit.stages.seed.templates.pairs import near, of_the_person, ordered
 from looptool_kit.stages.seed.templates.saying import say
 from looptool_kit.stages.seed.templates.slots import names_a_thing
 from looptool_kit.stages.seed.templates.values import atoms, draw
 from looptool_kit.stages.seed.templates.verbs import READING
-from looptool_kit.stages.seed.templates.wording import Able
+from looptool_kit.stages.seed.templates.wording import IDS, Able
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
@@ -119,15 +122,24 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2)))
     if not wanted and target.changes and optional:
         wanted = 1  # "update queue QUE-12" says nothing that is to be changed
-    if not wanted and optional and len(optional) == len(params) and scene.rng.random() < 0.8:
-        wanted = 1
-    chosen = set(scene.rng.sample([p.name for p in optional], wanted))
-    new = [p.name for p in optional if p.type.name != "boolean"]
-    if target.changes and new and not chosen & set(new):
-        chosen.add(scene.rng.choice(new))  # nor does "update queue QUE-12 and notify the owner"
+    if not wanted and optional and len(optional) == len(params):
+        wanted = int(target.searches or scene.rng.random() < 0.8)
+    new = [p for p in optional if p.type.name not in ("boolean", *IDS)]
+    if target.searches:
+        new = [p for p in optional if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
+    if (target.changes or target.searches) and new:
+        optional = [scene.rng.choice(new), *optional]  # nor does "update queue QUE-12 and notify the owner"
+    else:
+        scene.rng.shuffle(optional)
+    given = [p for p in params if not p.optional]
+    for p in optional:
+        if wanted and p not in given and not any(clash(p, q) for q in given):
+            given.append(p)
+            wanted -= 1
+    chosen = {p.name for p in given}
     out: dict[str, Any] = {}
     for p in params:
-        if not p.optional or p.name in chosen:
+        if p.name in chosen:
             out[p.name] = _value(p, scene, out, target.spec.description)
     marks = [m for p in params if p.name in out for m in atoms(p.type, out[p.name])]
     if scene.held and not any(marks):
@@ -229,6 +241,10 @@ def _same_again(target: Able, scene: Scene) -> Made:
     ]  # fmt: skip
     if not fit:
         raise Impossible
+    days = [q for q in said if q.type.question in _MOMENTS]
+    fit = [q for q in fit if q not in days or len(days) == 1]  # "likewise from June 29": until when?
+    if not fit:
+        raise Impossible
     p = scene.rng.choice(fit)
     others = {k: v for k, v in args.items() if k != p.name}
     other = _value(p, scene, {**others, "": args[p.name]}, target.spec.description)
@@ -324,7 +340,10 @@ def _refusal(gist: str, request: str, rng: Random) -> Label:
 
 
 def _subject(*texts: str) -> frozenset[str]:
-    return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
+    try:
+        return subject_of(Tool(name=texts[0], description=" ".join(texts[1:])))
+    except Unusable:  # more than one thing
+        return frozenset(w for text in texts for w in stems(text) if w not in STOP)
 
 
 @lru_cache(maxsize=200_000)

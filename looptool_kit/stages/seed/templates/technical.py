@@ -15,7 +15,7 @@ _HEADER = re.compile(r"x[-_][\w-]+|[A-Z][A-Za-z]*(?:-[A-Z][A-Za-z0-9]*)+", re.AS
 _NAMES = re.compile(
     r"(?:\w+ )?api (?:version|key|token)|version header|(?:schema|protocol) version|accept(?: language)?"
     r"|content type|authori[sz]ation|auth(?: token)?|(?:access|bearer|csrf|id|client|security) token"
-    r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client (?:id|secret)"
+    r"|user agent|idempotency key|(?:request|trace|correlation|span|session) id|client secret"
     r"|(?:next |prev |previous )?(?:page|continuation|sync|cursor|resume) (?:token|cursor)|(?:\w+ )?cursor"
     r"|(?:next|prev|previous) (?:token|key|page|link)|(?:\w+ )?page token"
     r"|etag|if (?:none )?match|nonce|jsonp|callback|signature|mcp session|tenant header"

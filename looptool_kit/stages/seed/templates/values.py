@@ -1,37 +1,30 @@
 """From a parameter to the type of its values.
 
-The type says how to draw a value, and how a person says it. What tells the type, in this order: const, enum,
-choices or a format in the schema, examples (also those that a description gives), words of the name, words of
-the description, the JSON type.
+Only kinds are taken whose values are right whatever the tool: constants, choices, examples, moments, codes,
+numbers in a stated range, and names that the parameter plainly asks for. All else is refused.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from random import Random
 from typing import Any
 
-import jsonschema_rs
-
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
-from looptool_kit.stages.seed.templates.examples import told_numbers
-from looptool_kit.stages.seed.templates.kinds import PAST, PET_NAME, SLUG, STREET
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
-from looptool_kit.stages.seed.templates.patterns import sampler
 from looptool_kit.stages.seed.templates.stated import with_stated
-from looptool_kit.stages.seed.templates.strings import UNKNOWN, string
+from looptool_kit.stages.seed.templates.strings import MOMENTS, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
 from looptool_kit.world import core
-from looptool_kit.world.core import Surface, Type, held_out, verbatim
-from looptool_kit.world.types import ADDRESS
+from looptool_kit.world.core import Surface, Type, held_out
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,9 +50,7 @@ def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
     `held` applies where the type splits. Raises `ValueError` where there are none.
     """
     if isinstance(t, Group):
-        optional = [n for n in t.parts if n not in t.needed]
-        chosen = t.needed | {n for n in optional if rng.random() < 0.4} or frozenset(optional[:1])
-        return {n: draw(p, rng, today, held) for n, p in t.parts.items() if n in chosen}
+        return {n: draw(p, rng, today, held) for n, p in t.parts.items()}
     if isinstance(t, Many) and t.each is not None:
         wanted, out = rng.randint(*t.sizes), list[Any]()
         for _ in range(wanted * 8):
@@ -92,8 +83,8 @@ def atoms(t: Type, value: Any) -> list[bool]:
 def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     """The type of a parameter.
 
-    `owner` names what the tool acts on ("order"), `context` is what is said of the tool; for numbers, its
-    other lines tell of the other parameters. Raises `Unusable`.
+    `owner` names what the tool acts on ("order"), `context` is what it does. Raises `Unusable` where
+    no kind of value is surely right.
     """
     schema = _alternative(schema)
     description = str(schema.get("description") or "")
@@ -105,19 +96,16 @@ def type_of(name: str, schema: Any, owner: str = "", context: str = "") -> Type:
     refuse_unsaid(name, schema)
     schema = with_stated(schema, kind)
     if kind == "boolean":
-        return boolean(name, description)
+        return boolean(name)
     if kind == "object":
         return _group(name, schema, context)
     if kind == "array":
         return _many(name, schema, owner, context)
     if kind in ("integer", "number"):
-        if len(told := told_numbers(description)) > 1:
-            return choice(told, name, description)
-        return _within(number(name, schema, description, kind == "integer", context), schema)
-    context = context.partition("\n")[0]
+        return number(name, schema, description, kind == "integer")
     if kind == "null":
         raise Unusable(f"{name} can only be null")
-    return _within(string(name, schema, description, owner, context), schema)
+    return string(name, schema, description, owner, context)
 
 
 def _alternative(schema: Any) -> dict[str, Any]:
@@ -150,132 +138,25 @@ def _json_kind(schema: Mapping[str, Any]) -> str:
     return names.get(type(examples[0]), "string") if examples else "string"
 
 
-_LIMITS = (
-    "minimum",
-    "maximum",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "pattern",
-)
-
-
-def _within(t: Type, schema: Mapping[str, Any]) -> Type:
-    """The type with only those values that satisfy the schema."""
-    limits = {k: v for k, v in schema.items() if k in _LIMITS}
-    if not limits or t is UNKNOWN:
-        return t
-    try:
-        fits = jsonschema_rs.validator_for(limits).is_valid
-    except ValueError:  # a pattern that this regular-expression engine does not read
-        return t
-    # Where too few of the type's own values fit, drawing until one does would hardly end.
-    if _often(t, fits):
-        return replace(t, draw=_fitting(t, fits))
-    if t.schema.get("type") == "string" and _often(SLUG, fits):
-        return replace(t, draw=_fitting(SLUG, fits), say=verbatim, splits=True)
-    made: Callable[[Random, date], Any] | None = _whole_number(schema, fits)
-    if "pattern" in schema:
-        made = _from_pattern(str(schema["pattern"]), fits)
-    elif t.schema.get("type") == "string":
-        made = _of_length(schema)
-    if made is None:
-        raise Unusable(f"no value was found within {json.dumps(limits)}")
-    return replace(t, draw=made, say=verbatim, splits=True)
-
-
-def _often(t: Type, fits: Callable[[Any], bool]) -> bool:
-    some = Random(0)
-    return sum(fits(t.draw(some, date(2026, 1, 1))) for _ in range(60)) >= 3
-
-
-def _fitting(t: Type, fits: Callable[[Any], bool]) -> Callable[[Random, date], Any]:
-    return lambda rng, today: next(v for v in (t.draw(rng, today) for _ in range(10_000)) if fits(v))
-
-
-def _from_pattern(pattern: str, fits: Callable[[Any], bool]) -> Callable[[Random, date], str] | None:
-    make = sampler(pattern)
-    if make is None or sum(fits(make(Random(n))) for n in range(60)) < 3:
-        return None
-    return lambda rng, _: next(v for v in (make(rng) for _ in range(10_000)) if fits(v))
-
-
-def _whole_number(
-    schema: Mapping[str, Any], fits: Callable[[Any], bool]
-) -> Callable[[Random, date], int] | None:
-    """Whole numbers within the limits; None where there are none.
-
-    They are for limits that the type itself hardly ever keeps.
-    """
-    if _json_kind(schema) not in ("integer", "number"):
-        return None
-    ends = [schema.get(k) for k in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")]
-    around = next((int(e) for e in ends if isinstance(e, int | float)), 0)
-    numbers = [n for n in range(around - 100, around + 101) if fits(n)]
-    return (lambda rng, _: rng.choice(numbers)) if numbers else None
-
-
-def _of_length(schema: Mapping[str, Any]) -> Callable[[Random, date], str]:
-    low = max(1, int(schema.get("minLength") or 1))
-    high = max(low, min(int(schema.get("maxLength") or low + 7), low + 7))
-    letters = "ABCDEFGHJKLMNPRSTUVWXYZ"
-    return lambda rng, _: "".join(
-        rng.choice(letters if i % 4 < 2 else "23456789") for i in range(rng.randint(low, high))
-    )
-
-
 # -------------------------------------------------------- objects and arrays
 
 
-OF_ANIMALS = frozenset({"species", "breed", "animal", "pet_type"})
-"""Parameters beside which a name and a birth date are not a person's."""
-
-
-def without_number(name: str, kind: Type, beside: Iterable[str]) -> Type:
-    """Return a street's type.
-
-    Its number is left out where another parameter is for it.
-    """
-    numbered = any(re.fullmatch(r"(?:house|street|building) ?(?:number|no|nr)", words_of(n)) for n in beside)
-    return STREET if kind is ADDRESS and numbered and words_of(name).startswith("street") else kind
-
-
 def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
+    """An object of those properties that it requires."""
     properties = schema.get("properties") or {}
-    needed = frozenset(schema.get("required") or ())
+    needed = frozenset(schema.get("required") or ()) & properties.keys()
+    if not needed:
+        raise Unusable(f"nothing tells what {name} holds: say which of its `properties` are `required`")
     parts: dict[str, Type] = {}
     # Beside "max" it is a minimum, and no minutes.
     full = {"min": "minimum", "max": "maximum"} if {"min", "max"} <= properties.keys() else {}
-    for key, inner in properties.items():
+    for key in (k for k in properties if k in needed):
         try:
-            part = type_of(full.get(key, key), inner, words_of(name), context)
-            part = without_number(key, part, properties)
-            if OF_ANIMALS & set(properties) and words_of(key) in (
-                "name",
-                "born",
-                "birth date",
-                "date of birth",
-            ):
-                part = PET_NAME if key == "name" else PAST
-            if part is UNKNOWN:
-                raise Unusable("nothing tells what a person says for it")
-            parts[key] = part
+            parts[key] = type_of(full.get(key, key), properties[key], words_of(name), context)
+            if isinstance(parts[key], Group | Many) or parts[key].name == "boolean":
+                raise Unusable("too much to say in a sentence")
         except Unusable as why:
-            if key in needed:
-                raise Unusable(f"{name}.{key}: {why}") from None
-    if not parts:
-        extra = schema.get("additionalProperties")
-        if extra is False:
-            raise Unusable(f"{name} is an object without properties")
-        each = type_of("value", extra) if isinstance(extra, Mapping) and extra else UNKNOWN
-        if each is UNKNOWN:
-            raise Unusable(f"nothing tells what {name} holds: give it properties")
-        parts, needed = (
-            dict.fromkeys(("colour", "size", "owner", "priority", "source", "level"), each),
-            frozenset(),
-        )
+            raise Unusable(f"{name}.{key}: {why}") from None
     nouns = {key: short_noun(words_of(full.get(key, key))) for key in parts}
     title = next(
         (
@@ -344,10 +225,8 @@ def _many(name: str, schema: Mapping[str, Any], owner: str, context: str) -> Typ
     words = words_of(name)
     single = " ".join([*words.split()[:-1], stem(words.split()[-1])]) if words else name
     each = type_of(single, {**about, **items} if isinstance(items, Mapping) else about, owner, context)
-    if each is UNKNOWN:
-        raise Unusable(
-            f"nothing tells what a person says for {name}: give it choices, or examples in its description"
-        )
+    if isinstance(each, Many) or each.name in ("number", "boolean") or each.question in MOMENTS:
+        raise Unusable(f"nobody can be sure which values {name} holds: give it one value, or an `enum`")
     low = max(1, int(schema.get("minItems") or 1))
     most = int(schema.get("maxItems") or 3)
     low = 2 if low == 1 and most > 1 and plural(words) else low  # "hive IDs" are several

@@ -17,6 +17,11 @@ CHANGING = lex.word_set("""
     adjust change configure edit extend modify move patch postpone reassign rename reschedule resize set
     update
     """)
+MAKING = lex.word_set("""
+    add apply book buy create enter file generate insert issue launch lodge log make open order place plan
+    post raise record register rent report request reserve schedule send start submit write
+    """)
+"""Verbs whose object is new: it is called something, and is for somebody."""
 TO_A_VALUE = ("set", "change", "adjust", "update")
 """Verbs that give something a value."""
 DETERMINED = re.compile(

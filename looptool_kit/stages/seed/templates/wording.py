@@ -16,37 +16,30 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.beside import (
-    beside,
-    only_number,
-    smaller_unit,
-    two_ends,
-    with_limits_of,
-)
-from looptool_kit.stages.seed.templates.choices import switch
+from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import wordings
-from looptool_kit.stages.seed.templates.conditions import bound, with_one_day
+from looptool_kit.stages.seed.templates.conditions import agree, bound, with_one_day
 from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
 from looptool_kit.stages.seed.templates.hints import plain, without_hints
-from looptool_kit.stages.seed.templates.kinds import PAST, PET_NAME, TODAY
+from looptool_kit.stages.seed.templates.kinds import TODAY
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS, label_of, plural
+from looptool_kit.stages.seed.templates.numbers import LIMIT, NUMBERED
 from looptool_kit.stages.seed.templates.slots import DETERMINER, slotted
 from looptool_kit.stages.seed.templates.stated import (
     described,
     ever_required,
     is_a_day,
     is_of,
+    limits_of_number,
     which_day,
 )
-from looptool_kit.stages.seed.templates.strings import UNKNOWN
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
-from looptool_kit.stages.seed.templates.values import OF_ANIMALS, type_of, without_number
-from looptool_kit.stages.seed.templates.verbs import CHANGING, TO_A_VALUE
+from looptool_kit.stages.seed.templates.values import Group, Many, type_of
+from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, TO_A_VALUE
 from looptool_kit.text.words import STOP, stems
-from looptool_kit.world import types as wt
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
-from looptool_kit.world.types import Type
+from looptool_kit.world.types import TIME, Type
 
 _ACTIONS = ("action", "operation", "command", "mode_of_change")
 
@@ -82,6 +75,15 @@ class Able(NamedTuple):
         """
         return changes(self.tool)
 
+    @property
+    def searches(self) -> bool:
+        """Whether it looks for something.
+
+        Without a word of what, a call would find all, or nothing.
+        """
+        verb, subject_words = headline(self.tool)
+        return verb in _FINDS or not (plural(subject_words) or verb in MAKING)
+
     def leaving_out(self, name: str) -> Spec:
         """The spec with phrases that need no value of one parameter."""
         verb, subject_words = headline(self.tool)
@@ -94,12 +96,11 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     """The tool with its wordings.
 
     `verbs` are those of the catalogue's other tools, which stay theirs. Raises `Unusable` where a required
-    parameter has no values.
+    parameter is of no kind whose values are surely right, or where nothing is left to ask for.
     """
     verb, subject_words = headline(tool)
-    others = " ".join(f"{words_of(n)} {described(s)}" for n, s in tool.properties.items())
-    said_of_it = " ".join(tool.description.lower().split())
-    context = f"{words_of(tool.name)} {said_of_it}\n{' '.join(others.lower().split())}"
+    context = f"{verb} {subject_words} {words_of(tool.name)}".lower()
+    beside_it = f"{context}\n{' '.join(map(words_of, tool.properties))} {tool.description.lower()}"
     params: list[Param] = []
     fixed, needed = constants(tool), ever_required(tool)
     for name, schema in tool.properties.items():
@@ -111,18 +112,23 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                     f"{name} depends on others or on a condition ({tie[:60]!r}): take the words out of its"
                     " description, or make it optional"
                 )
-            kind = _kind(tool, name, schema, context)
-            if name in needed or kind.name != TODAY:
-                schema = schema if isinstance(schema, dict) else {}
-                params.append(_param(tool, name, schema, kind, name in needed))
+            schema = with_limits_of(tool, name, schema)
+            kind = type_of(name, schema, owner_of(tool, described(schema)), beside_it)
+            if _said_already(name, kind, f"{verb} {subject_words}"):
+                raise Unusable(f"what the tool does names {name} already: say it in other words")
+            if name not in needed and not _may_be_left_out(kind):
+                continue
+            schema = schema if isinstance(schema, dict) else {}
+            params.append(_param(tool, name, schema, kind, name in needed))
         except Unusable:
             if name in needed:
                 raise
-    params = with_one_day(params, context.partition("\n")[0])
-    params = [p for p in params if not (p.optional and smaller_unit(p, params))]
+    params = with_one_day(params, context)
     # "Search rides of a member": of which one is always said.
     whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
     params = [replace(p, optional=False) if whose == [p.name] else p for p in params]
+    agree(params)
+    _see_that_it_says_something(tool, params)
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -133,29 +139,69 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     )
 
 
-def _kind(tool: Tool, name: str, schema: Any, context: str) -> Type:
-    """The type of a parameter beside the others of its tool."""
-    verb, subject_words = headline(tool)
-    schema = with_limits_of(tool, name, schema)
-    kind = type_of(name, schema, owner_of(tool, described(schema)), context)
-    kind = without_number(name, kind, tool.properties)
-    if kind is UNKNOWN:  # a made-up name is wrong: "style: Distant Mountain"
-        raise Unusable(
-            f"nothing tells what a person says for {name}: give it choices, or examples in its description"
-        )
-    if OF_ANIMALS & set(tool.properties):
-        kind = PAST if kind is wt.BIRTH_DATE else kind
-        kind = PET_NAME if name == "name" else kind
-    if kind.name != "boolean":
-        return kind
-    if set(stems(name)) - STOP - SAYS_NOTHING <= set(stems(f"{verb} {subject_words}")):
-        raise Unusable(f"what the tool does names {name} already")
-    ends = two_ends(tool, name) if name in tool.required else None
-    return switch(*ends) if ends else kind
+def _may_be_left_out(kind: Type) -> bool:
+    """Whether an optional parameter of this kind takes part: no list, no object, no day of no direction."""
+    return not isinstance(kind, Group | Many) and kind.name != TODAY and kind.question != TIME.question
+
+
+def _said_already(name: str, kind: Type, told: str) -> bool:
+    """Whether the words for what a tool does say a flag or a choice: "live values", "the daily report"."""
+    there = set(stems(told))
+    if kind.name == "boolean":
+        return bool(set(stems(name)) - STOP - SAYS_NOTHING & there)
+    choices = [set(stems(said(c))) for c in kind.schema.get("enum", ()) if isinstance(c, str)]
+    return any(c and c <= there for c in choices)
 
 
 SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
+IDS = ("id", "uuid", "code")
+"""Names of the types of which a value tells which one is meant."""
+_FINDS = ("search", "find", "filter", "query", "look up", "lookup")
+
+
+def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
+    """Raise `Unusable` where nothing is left that is searched for or changed."""
+    verb = headline(tool)[0]
+    left = [p for p in params if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
+    if changes(tool):
+        left = [p for p in left if p.type.name not in IDS]
+        if not left and len(tool.properties) > len(params):
+            raise Unusable("of what it changes nothing can be said surely: give the new values `examples`")
+    elif verb in _FINDS and not left and tool.properties:
+        raise Unusable("of what it searches by nothing can be said surely: give it `examples`")
+
+
+def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
+    """The schema of a tool's only number, with the tool's limits.
+
+    As in "Set the goal (1 to 14)".
+    """
+    if not isinstance(schema, dict) or schema.get("type") not in ("integer", "number"):
+        return schema
+    if not only_number(tool) or limits_of_number(str(schema.get("description") or "")):
+        return schema
+    return limits_of_number(tool.description) | schema
+
+
+def only_number(tool: Tool) -> bool:
+    """Tell whether one required parameter alone is a number.
+
+    IDs aside; what is set, is set to it.
+    """
+    kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
+    told = [s for n, s in kinds if not (is_id(words_of(n)) or NUMBERED.fullmatch(words_of(n)) or "enum" in s)]
+    return len(told) == 1 and told[0].get("type") in ("integer", "number")
+
+
+def beside(name: str, kind: Type) -> bool:
+    """Tell whether it is no new value of what is changed.
+
+    A flag, or a remark.
+    """
+    return kind.name == "boolean" or bool(
+        re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
+    )
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type, needed: bool) -> Param:
@@ -236,8 +282,6 @@ def phrases(
 
 def _says_verbs(p: Param, verb: str) -> bool:
     """Whether a choice tells which of the two verbs of a headline is meant."""
-    if p.type.name == "switch":
-        return " or " in verb
     choices = [str(c).lower() for c in p.type.schema.get("enum", ())]
     first, either, second = verb.partition(" or ")
     return bool(either) and not p.optional and first in choices and second in choices
