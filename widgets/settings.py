@@ -82,7 +82,7 @@ class SettingsForm(ipywidgets.VBox):
         self.button.on_click(lambda _: self.save())
         for each in self.inputs.values():
             each.observe(lambda _: self._show(), "value")
-        rows = [ipywidgets.HBox([self.inputs[name], self.meanings[name]]) for name in self.fields]
+        rows = [ipywidgets.HBox([_named(self.inputs[name]), self.meanings[name]]) for name in self.fields]
         super().__init__(
             [
                 ipywidgets.HTML(_head(run, section, settings)),
@@ -216,7 +216,10 @@ def _meaning(field: FieldInfo, machine: bool) -> str:
     given = [f"{words} {bound:g}" for words, bound in _bounds(field)]
     facts = [*given, *(["says how this machine works, changes no result"] if machine else [])]
     text = " ".join((field.description or "").replace("`", "").split())
-    dim = "color:var(--jp-ui-font-color2, #555);font-size:12px;line-height:1.35;white-space:normal"
+    dim = (
+        "color:var(--jp-ui-font-color2, #555);font-size:12px;line-height:1.35;white-space:normal;"
+        "padding-top:5px"
+    )
     more = f" ({'; '.join(facts)})" if facts else ""
     return f'<div style="{dim}">{html.escape(text + more)}</div>'
 
@@ -266,6 +269,15 @@ def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
     return ipywidgets.Text(
         value=text, continuous_update=True, placeholder="not set" if value is None else "", **look
     )
+
+
+def _named(made: Any) -> Any:
+    """The input with its name beside it: one for several words shows none itself."""
+    if not isinstance(made, ipywidgets.TagsInput):
+        return made
+    made.layout.width = "16.2em"
+    name = ipywidgets.Label(made.description, layout={"width": "11em", "justify_content": "flex-end"})
+    return ipywidgets.HBox([name, made], layout={"width": "24em", "flex": "0 0 auto"})
 
 
 def _value(name: str, field: FieldInfo, value: Any) -> Any:

@@ -13,6 +13,9 @@ const plain = (text) =>
       (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
     );
 
+/** Whether `looptool view` shows this, to a person who has no cells to run. */
+const onPage = () => document.body.dataset.voila !== undefined;
+
 /**
  * An element with attributes, listeners (`on<event>`) and children.
  * @template {keyof HTMLElementTagNameMap} K

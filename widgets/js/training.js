@@ -121,7 +121,7 @@ function render({ model, el }) {
       else line.say(newest ? `newest step: ${newest}` : "No training has logged a step yet.");
     }),
     follow(model, ["watching", "finished"], () => {
-      const closed = "not updated any more: run the cell again";
+      const closed = `not updated any more: ${onPage() ? "load this page" : "run the cell"} again`;
       const now = model.get("watching") ? "live" : closed;
       live.textContent = model.get("finished") ? "finished" : now;
     }),
