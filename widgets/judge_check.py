@@ -27,7 +27,7 @@ from looptool_kit.studies.judge_target import model_calls, models_asked
 from looptool_kit.widgets.checking import Checking
 from looptool_kit.widgets.detail import aligned, answer, detail
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import in_words, on_page, script, style
+from looptool_kit.widgets.view import how_to_make, in_words, on_page, script, style
 
 MEASURES = {
     "precision": (
@@ -301,6 +301,11 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     command = f"looptool judge-check {run.path.resolve()}"
     then = "come back to this tab" if on_page() else "run the cell again"
     again = f"{how} a terminal: {command}. Then {then}."
+    if not (run.folder(0) / "pool.parquet").exists() and not cards:
+        raise RunError(
+            "The judge is checked on the run's own samples, and there are none yet."
+            f" {how_to_make(run, 'lt.seed(run)')}"
+        )
     if not cards:
         raise RunError(f"The judge has not been checked on this run's data yet. {again}")
     path: Path = cards[-1].with_name("trials.parquet")
@@ -321,7 +326,7 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
 def _offer(run: Run, facts: dict[str, Any]) -> str:
     """What a check of the run's judge costs; empty where none can be made."""
     judge = run.settings.verify.judge
-    if run.read_only:
+    if run.read_only or not (run.folder(0) / "pool.parquet").exists():
         return ""
     try:
         models = models_asked(run)

@@ -70,7 +70,9 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
             try:
                 made[name] = _made(run, name, at if name == first else "")
             except (RunError, ValueError) as error:
-                made[name] = _note(str(error))
+                first_close = "looptool loop" in str(error) and not run.read_only
+                more = " Close this page before: it keeps the run." if first_close else ""
+                made[name] = _note(f"{error}{more}")
         place.children = (made[name],)
 
     def tell(words: str) -> None:

@@ -16,7 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, outcomes, short
+from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, nothing_yet, outcomes, short
 from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
@@ -96,6 +96,7 @@ class TrainingView(View):
         help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step"
     ).tag(sync=True)
     progress = traitlets.Unicode(help="how far each training is").tag(sync=True)
+    missing = traitlets.Unicode(help="why there is nothing to show, and what to do").tag(sync=True)
     fault = traitlets.Unicode(help="why the files could not be read, empty where they could").tag(sync=True)
     watching = traitlets.Bool(False, help="whether new points would be shown").tag(sync=True)
     finished = traitlets.Bool(False, help="whether the training has finished").tag(sync=True)
@@ -107,7 +108,7 @@ class TrainingView(View):
         self._rollouts_seen: tuple[Path, int] | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
-        super().__init__()
+        super().__init__(missing=nothing_yet(run))
         self.update()
         self._thread = threading.Thread(target=self._watch, name="TrainingView", daemon=True)
         self.watching = True

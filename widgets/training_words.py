@@ -6,6 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets.view import on_page
+
 MEANINGS = {
     "loss": "what the training makes smaller: of SFT how unlikely the labels' tokens are to the policy; of"
     " GRPO it stays near 0 and says little",
@@ -31,6 +34,17 @@ SHARES = ("correct", "preferred")
 OUTCOME_HEAD = ["iteration", "trainer", "steps", "quantity", "at first", "at the end", "change"]
 WHOLE_FROM = 10
 """Values from here on are shown without a fraction, smaller ones with two digits."""
+
+
+def nothing_yet(run: Run) -> str:
+    """Say that no training has begun, and how a person sees one."""
+    words = "No training has logged a step yet."
+    if not on_page():
+        return f"{words} While another cell trains, its steps appear here."
+    if run.read_only:
+        return f"{words} While another process trains, its steps appear here."
+    command = f"looptool loop {run.path.resolve()}"
+    return f"{words} Close this page, and in a terminal: {command}. Then a page shows its steps as they come."
 
 
 def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list[list[str]]:

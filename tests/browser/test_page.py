@@ -145,6 +145,11 @@ def an_editor_opens_where_one_types(page: Any) -> None:
     assert page.evaluate("() => document.activeElement.value") == "7"
     page.keyboard.press("Escape")
     desk.get_by_role("group", name="the right label").wait_for(state="detached")
+    grid = desk.get_by_role("grid", name="disagreements")
+    grid.press("1")
+    ticks = """(grid) => [...grid.querySelectorAll(".lt-body > [role=row]")].map((row) =>
+      getComputedStyle(row.firstElementChild, "::before").content.includes("✓"))"""
+    until(page, lambda: grid.evaluate(ticks)[:3] == [True, False, False])
 
 
 def name_and_system_message_outlive_a_reload(page: Any) -> None:
@@ -168,3 +173,26 @@ def name_and_system_message_outlive_a_reload(page: Any) -> None:
     again(page)
     view = go(page, "try it", "try a policy")
     until(page, lambda: system.input_value() == "" and view.get_by_text("use an example").is_visible())
+
+
+def test_a_new_run_has_words_in_place_of_empty_charts(chromium: Any, tmp_path: Path) -> None:  # noqa: F811
+    path = tmp_path / "new"
+    Run.create(path, "cpu-quick").close()
+    with viewing(path, tmp_path) as address:
+        page = new_page(chromium)
+        page.goto(address)
+        page.get_by_text("What you decide is saved at once").wait_for(timeout=90_000)
+        for words, name in (
+            ("probes", "probes"),
+            ("disagreements", "disagreements"),
+            ("expansions", "expansion of error seeds"),
+            ("training", "training"),
+            ("the loop", "loop map"),
+        ):
+            view = go(page, words, name)
+            view.get_by_text(f"looptool loop {path}").wait_for()
+            assert view.locator("svg, [role=grid], select, input").count() == 0, name
+        view.get_by_role("button", name="refresh").click()
+        view.get_by_text("read again: 0 samples").wait_for()
+        assert [f for f in page.faults if "fontawesome" not in f] == []
+        page.context.close()

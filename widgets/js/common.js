@@ -238,6 +238,14 @@ function frame(name, ...children) {
 }
 
 /**
+ * What stands in place of a view whose table does not exist yet: why, and what makes it.
+ * @param {string} name
+ * @param {string} why
+ * @param {Child[]} more
+ */
+const nothingYet = (name, why, ...more) => frame(name, h("p", {}, why), ...more);
+
+/**
  * Keys that work wherever the focus is inside `node`, except while a person types.
  * @param {HTMLElement} node
  * @param {Record<string, (event: KeyboardEvent) => unknown>} keys `event.key` -> function

@@ -270,6 +270,15 @@ function loopMap(place, line) {
   const failed = (error) => line.say(wordsOf(error), true);
   const heading = h("h4", { "aria-live": "polite" });
   const { all, again, views } = mapButtons(model, choose, line.say, failed);
+  if (!model.get("total")) {
+    const empty = nothingYet(
+      "loop map",
+      model.get("missing"),
+      h("div", { class: "lt-row" }, again, line.node),
+    );
+    el.replaceChildren(empty);
+    return () => {};
+  }
   const { map, note, flips, words, stop, mark } = ribbons(model, choose, failed);
   const card = h("div", {
     class: "lt-probe-card",
@@ -307,7 +316,6 @@ function loopMap(place, line) {
     flips,
   );
   onKeys(root, { Escape: () => choose([]) });
-  hint.hidden = Boolean(model.get("missing"));
   el.replaceChildren(root);
   const select = () => {
     const selected = model.get("selected");

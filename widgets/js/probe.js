@@ -83,6 +83,10 @@ function probeControls(model, send, line) {
 
 /** @param {Place<ProbeTraits, ProbeQuestions>} place */
 function render({ model, el }) {
+  if (model.get("missing")) {
+    el.append(nothingYet("probes", model.get("missing")));
+    return () => {};
+  }
   const line = statusLine();
   const chart = probeChart(model, line.say);
   const controls = probeControls(model, chart.send, line);

@@ -88,8 +88,9 @@ function rightLabel(text, tools, on) {
   const title = "keep it as a sample (Ctrl+Enter)";
   const button = h("button", { onclick: keep, title }, "keep as a sample");
   const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
+  const keeping = h("div", { class: "lt-row" }, button, leave);
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
-  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button, " ", leave);
+  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, keeping);
   node.addEventListener("focusout", typing.now);
   node.addEventListener("keydown", (event) => {
     const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
@@ -256,6 +257,12 @@ function render({ model, el }) {
     opened = nothing;
     if (!sample.tokens) return [];
     const said = lastRequest(sample);
+    /** Arguments that the rules object to. */
+    const accused = sample.label.calls.flatMap((call) =>
+      call.arguments
+        .map(([name]) => name)
+        .filter((name) => objections.join().includes(`${call.name}.${name} `)),
+    );
     const forget = () => {
       put(model, { written: {} });
       kept.write("right answer", said);
@@ -302,7 +309,7 @@ function render({ model, el }) {
     };
     const write = (/** @type {string} */ text) => {
       typed(text);
-      open(text).focus();
+      open(text).focus(accused);
     };
     const correct = () => write(model.get("written").text ?? label);
     opened = { given: label, keep: () => {}, write, forget };

@@ -326,6 +326,8 @@ interface TrainingTraits {
   /** The latest GRPO step's completions; empty where there is none. */
   rollouts: Rollouts | Record<string, never>;
   progress: string;
+  /** Why there is nothing to show, and what to do. */
+  missing: string;
   fault: string;
   watching: boolean;
   finished: boolean;
