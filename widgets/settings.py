@@ -39,6 +39,8 @@ FIRST_STAGES = {
     **dict.fromkeys(("calls", "cluster"), ""),
 }
 """Section or setting -> the first stage that is made again where it changes; empty: none."""
+NAME_WIDTH, INPUT_WIDTH = "13em", "26em"
+"""Of a setting's name, for the longest one (`gpu_memory_utilization`), and of it with its field."""
 STRATEGIES = {
     "verify.judge": "looptool_kit.stages.verify",
     "expand.expanders": "looptool_kit.stages.expand",
@@ -200,7 +202,7 @@ def redone(run: Run, settings: Sequence[str]) -> str:
 
 def _head(run: Run, section: str, settings: BaseModel) -> str:
     """What a section is about, and what a change of it makes again."""
-    about = (type(settings).__doc__ or "").partition("\n\n")[0].strip()
+    about = (type(settings).__doc__ or "").partition("\n\n")[0].replace("`", "").strip()
     words = f"<b>Settings of {html.escape(visible(run.name))}: {section}</b>"
     return words + _line(about) + _line(redone(run, [section]))
 
@@ -239,8 +241,8 @@ def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
     look = {
         "description": name,
         "tooltip": field.description or name,
-        "style": {"description_width": "11em"},
-        "layout": ipywidgets.Layout(width="24em"),
+        "style": {"description_width": NAME_WIDTH},
+        "layout": ipywidgets.Layout(width=INPUT_WIDTH),
     }
     package = STRATEGIES.get(f"{section}.{name}")
     if package and kind is str:
@@ -275,9 +277,10 @@ def _named(made: Any) -> Any:
     """The input with its name beside it: one for several words shows none itself."""
     if not isinstance(made, ipywidgets.TagsInput):
         return made
-    made.layout.width = "16.2em"
-    name = ipywidgets.Label(made.description, layout={"width": "11em", "justify_content": "flex-end"})
-    return ipywidgets.HBox([name, made], layout={"width": "24em", "flex": "0 0 auto"})
+    made.layout = {"flex": "1 1 0", "width": "auto", "margin": "2px 0"}
+    look = {"width": NAME_WIDTH, "flex": "0 0 auto", "margin": "2px 8px 2px 0", "justify_content": "flex-end"}
+    name = ipywidgets.Label(made.description, layout=look)
+    return ipywidgets.HBox([name, made], layout={"width": INPUT_WIDTH, "flex": "0 0 auto", "margin": "0 2px"})
 
 
 def _value(name: str, field: FieldInfo, value: Any) -> Any:
