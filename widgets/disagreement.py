@@ -27,7 +27,7 @@ from looptool_kit.widgets.labels import label_text, read_label, tools_of
 from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
-from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
+from looptool_kit.widgets.view import in_words, script, stage_of, style
 
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
@@ -62,7 +62,6 @@ class DisagreementView(SampleTable):
         sync=True
     )
     iteration = traitlets.Int(help="of the verdicts").tag(sync=True)
-    blocked = traitlets.Unicode(help="why nothing can be decided, empty where it can").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
         """Show the verdicts of an iteration.
@@ -114,7 +113,6 @@ class DisagreementView(SampleTable):
             sort="confidence",
             choices=[[name, *MEANINGS[name]] for name in VERDICTS],
             iteration=j,
-            blocked=read_only_note(run),
             missing=missing,
         )
         self._reread()

@@ -5,6 +5,7 @@ Precision, recall and abstention by kind of planted error, and every trial.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from looptool_kit.studies.judge_target import model_calls, models_asked
 from looptool_kit.widgets.checking import Checking
 from looptool_kit.widgets.detail import aligned, answer, detail
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import in_words, script, style
+from looptool_kit.widgets.view import how_to_make, in_words, on_page, script, style
 
 MEASURES = {
     "precision": (
@@ -89,6 +90,7 @@ class JudgeCheckView(TableView):
     )
     running = traitlets.Bool(False, help="whether a check is under way").tag(sync=True)
     progress = traitlets.Unicode("", help="how far the check is, or what came of it").tag(sync=True)
+    share = traitlets.Int(-1, help="percent of the check that are done; -1: not known").tag(sync=True)
     failed = traitlets.Bool(False, help="whether the last check gave no card").tag(sync=True)
     shown = traitlets.Int(0, help="changes whenever another card is to be shown").tag(sync=True)
 
@@ -198,7 +200,7 @@ class JudgeCheckView(TableView):
         run = self._checkable()
         if self.running:
             raise ValueError("a check is under way already")
-        self.running, self.failed, self.unseen = True, False, True
+        self.running, self.failed, self.unseen, self.share = True, False, True, -1
         self.progress = "The check has started. You may go to other tabs meanwhile."
         self._checking = Checking(run.path, self._say, self._ended)
         return {}
@@ -237,7 +239,10 @@ class JudgeCheckView(TableView):
         return self.run
 
     def _say(self, words: str) -> None:
-        self.progress = words
+        with self.hold_sync():
+            self.progress = words.removeprefix("judge-check: ")
+            if done := re.match(r"judge-check: (\d+)%", words):
+                self.share = int(done[1])
 
     def _ended(self, why: str) -> None:
         with self.hold_sync():
@@ -294,7 +299,13 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
     cards = sorted((run.path / "judge_check").glob("*/card.json"), key=lambda p: p.stat().st_mtime_ns)
     how = "Press the button, or in" if _offer(run, {}) else "In"
     command = f"looptool judge-check {run.path.resolve()}"
-    again = f"{how} a terminal: {command}. Then come back to this tab, or run the cell again."
+    then = "come back to this tab" if on_page() else "run the cell again"
+    again = f"{how} a terminal: {command}. Then {then}."
+    if not (run.folder(0) / "pool.parquet").exists() and not cards:
+        raise RunError(
+            "The judge is checked on the run's own samples, and there are none yet."
+            f" {how_to_make(run, 'lt.seed(run)')}"
+        )
     if not cards:
         raise RunError(f"The judge has not been checked on this run's data yet. {again}")
     path: Path = cards[-1].with_name("trials.parquet")
@@ -315,7 +326,7 @@ def _newest(run: Run) -> tuple[Trials, Samples, dict[str, Any]]:
 def _offer(run: Run, facts: dict[str, Any]) -> str:
     """What a check of the run's judge costs; empty where none can be made."""
     judge = run.settings.verify.judge
-    if run.read_only:
+    if run.read_only or not (run.folder(0) / "pool.parquet").exists():
         return ""
     try:
         models = models_asked(run)

@@ -27,12 +27,12 @@ from looptool_kit.run.folder import Run
 from looptool_kit.stages.evaluate.stage import scores
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.loop_charts import error_map, flow_table
+from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
-from looptool_kit.widgets.view import View, refuse_unsaved, script, style
+from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
 
 VIEWS = ("ProbeView", "DisagreementView", "ExpansionView")
 FACETS = ("iteration", "part", "state", "verdict", "fate", "kind")
-_NO_DATASET = "This run has no dataset yet: lt.seed(run) makes one. Then refresh."
 STATIC_CHARACTERS = 58_000
 """A map in a notebook without a kernel is shorter than this: it shows fewer iterations where it has to."""
 
@@ -59,7 +59,7 @@ class LoopMap(TableView):
     against = traitlets.Bool(False).tag(sync=True)
     """Show the difference to the iteration before in the heat map."""
     heats: traitlets.List[Any] = traitlets.List(help="iterations that were probed").tag(sync=True)
-    views: traitlets.List[Any] = traitlets.List(help="names of the views that can be opened").tag(sync=True)
+    views: traitlets.List[Any] = traitlets.List(help="views to open: class and name").tag(sync=True)
     opened: Any = WidgetTrait().tag(sync=True)
     """The view opened on the page, None where there is none."""
 
@@ -79,9 +79,9 @@ class LoopMap(TableView):
                 "kind": 0,
             },
             heats=heats,
-            views=list(VIEWS),
+            views=[[name, called(name)] for name in VIEWS],
             heat=max(heats, default=0),
-            missing="" if self._fates else _NO_DATASET,
+            missing="" if self._fates else f"There is no dataset yet. {how_to_make(run, 'lt.seed(run)')}",
         )
 
     # ------------------------------------------------------------- values
@@ -199,7 +199,7 @@ class LoopMap(TableView):
             "svg": self._map(width=width or 960),
             "note": self.note,
             "flips": [list(f.values()) for f in self.flips()],
-            "legend": legend({fate.part for fate in self._fates}),
+            "legend": legend({f.part for f in self._fates}) + words_of({f.verdict for f in self._fates}),
         }
 
     def on_heat(self, iteration: int, against: bool) -> dict[str, Any]:
@@ -239,7 +239,7 @@ class LoopMap(TableView):
         if before is not None:
             before.close()
         kind = type(self.opened).__name__
-        return {"message": f"{kind} of {len(self.selection):,} samples of D{self.iteration}, below"}
+        return {"message": f"{called(kind)} of {len(self.selection):,} samples of D{self.iteration}, below"}
 
     def on_close(self) -> dict[str, Any]:
         """Close the view that was opened."""

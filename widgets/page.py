@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import ipywidgets
 
 from looptool_kit.core.errors import RunError
+from looptool_kit.run import lock
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.compare import CompareView
 from looptool_kit.widgets.disagreement import DisagreementView
@@ -21,19 +22,25 @@ from looptool_kit.widgets.probe import ProbeView
 from looptool_kit.widgets.selection import SampleTable
 from looptool_kit.widgets.training import TrainingView
 from looptool_kit.widgets.trial import TryView
-from looptool_kit.widgets.view import View
+from looptool_kit.widgets.view import WORDS, View
 
-VIEWS: dict[str, tuple[str, Callable[..., View]]] = {
-    "LoopMap": ("the loop", LoopMap),
-    "TrainingView": ("training", TrainingView),
-    "ProbeView": ("probes", ProbeView),
-    "DisagreementView": ("disagreements", DisagreementView),
-    "ExpansionView": ("expansions", ExpansionView),
-    "CompareView": ("before and after", CompareView),
-    "JudgeCheckView": ("the judge's check", JudgeCheckView),
-    "TryView": ("try it", TryView),
+VIEWS: dict[str, Callable[..., View]] = {
+    "LoopMap": LoopMap,
+    "TrainingView": TrainingView,
+    "ProbeView": ProbeView,
+    "DisagreementView": DisagreementView,
+    "ExpansionView": ExpansionView,
+    "CompareView": CompareView,
+    "JudgeCheckView": JudgeCheckView,
+    "TryView": TryView,
 }
-"""Name of a view -> its name in words, and what makes it of a run."""
+"""Name of a view -> what makes it of a run."""
+STYLE = """
+body[data-voila] .lm-BoxPanel-child { padding: 2px 10px !important; }
+body[data-voila] .jp-Cell { padding-top: 0; }
+.lt-page-note { margin: 2px 4px; line-height: 1.45; overflow-wrap: anywhere; }
+"""
+"""Voila puts a wide margin above the page, which a view on one screen needs for itself."""
 LOCK_SECONDS = 5.0
 """How long a page waits for the run: one that is loaded again comes before the old one has let go."""
 
@@ -47,28 +54,49 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     """
     first = dict(parse_qsl(at)).get("view", "")
     choice = ipywidgets.ToggleButtons(
-        options=[(words, name) for name, (words, _) in VIEWS.items()],
+        options=[(words, name) for name, words in WORDS.items()],
         value=first if first in VIEWS else "LoopMap",
         style={"button_width": "auto"},
     )
-    place, made = ipywidgets.VBox(), dict[str, ipywidgets.DOMWidget]()
+    head, place, made = ipywidgets.HBox(), ipywidgets.VBox(), dict[str, ipywidgets.DOMWidget]()
 
     def show(*_: object) -> None:
         name = choice.value
         if name not in made or _is_empty(made[name]):
             # A large run takes seconds: until then the page must not show the view that was left.
-            place.children = (_note(f"{VIEWS[name][0]}: reading the run …"),)
+            place.children = (_note(f"{WORDS[name]}: reading the run …"),)
             if name in made:
                 made.pop(name).close()
             try:
                 made[name] = _made(run, name, at if name == first else "")
             except (RunError, ValueError) as error:
-                made[name] = _note(str(error))
+                first_close = "looptool loop" in str(error) and not run.read_only
+                more = " Close this page before: it keeps the run." if first_close else ""
+                made[name] = _note(f"{error}{more}")
         place.children = (made[name],)
 
+    def tell(words: str) -> None:
+        note = _note(words)
+        note.value += f"<style>{STYLE}</style>"
+        head.children = (note, again) if run.read_only else (note,)
+
+    def try_again(*_: object) -> None:
+        nonlocal run
+        try:
+            run = Run.open(run.path)
+        except RunError as error:
+            return tell(f"Still: {str(error).partition('; to read it')[0]}.")
+        tell(_about(run))
+        while made:
+            made.popitem()[1].close()
+        return show()
+
+    again = ipywidgets.Button(description="try again", tooltip="open this run once more, to decide in it")
+    again.on_click(try_again)
     choice.observe(show, "value")
+    tell(_about(run))
     show()
-    return ipywidgets.VBox([_note(_about(run)), choice, place])
+    return ipywidgets.VBox([head, choice, place])
 
 
 def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
@@ -96,7 +124,7 @@ def _is_empty(shown: ipywidgets.DOMWidget) -> bool:
 def _made(run: Run, name: str, at: str) -> View:
     """The view; raises where there is nothing to show, or a link leads nowhere."""
     iteration = dict(parse_qsl(at)).get("iteration", "")
-    make = VIEWS[name][1]
+    make = VIEWS[name]
     view = make(run, iteration=int(iteration)) if iteration.isdecimal() else make(run)
     return view.go_to(at) if at and isinstance(view, SampleTable) else view
 
@@ -104,12 +132,13 @@ def _made(run: Run, name: str, at: str) -> View:
 def _about(run: Run) -> str:
     where = f"{run.name}: {run.iteration} datasets, preset {run.settings.preset or '(own)'}."
     if run.read_only:
+        number = f" (process {owner})" if (owner := lock.owner(run.path)) else ""
         return (
-            f"{where} Another page, notebook or command has this run open, so nothing can be decided here."
-            " Close that, and load this page again."
+            f"{where} Another page, notebook or command{number} has this run open, so nothing can be decided"
+            " here. Close the page, shut the notebook down or stop the command, and press “try again”."
         )
     return f"{where} What you decide is saved at once, in {run.path / 'decisions.jsonl'}."
 
 
 def _note(text: str) -> ipywidgets.HTML:
-    return ipywidgets.HTML(f"<p>{html.escape(text)}</p>")
+    return ipywidgets.HTML(f'<p class="lt-page-note">{html.escape(text)}</p>')

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,11 @@ MEANINGS: dict[VerdictName, tuple[str, str]] = {
     "BOTH_WRONG": ("both wrong", "the sample is discarded"),
 }
 """Each verdict in words, and what becomes of the sample."""
+
+
+def words_of(verdicts: Collection[str]) -> list[list[str]]:
+    """The verdicts that are among these, with what they say."""
+    return [[name, f"the judge says “{words}”"] for name, (words, _) in MEANINGS.items() if name in verdicts]
 
 
 def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> Kappa:

@@ -25,6 +25,7 @@ MAX_SAVED_ROWS = 20_000
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What makes a spreadsheet take a text for a formula."""
 NO_TAG = ("(none)",)
+_OF_NO_RUN = "These rows belong to no run that could keep it."
 
 
 def tags_of(run: Run, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
@@ -40,6 +41,7 @@ class SampleTable(TableView):
     """
 
     annotator = traitlets.Unicode("", help="whose decisions these are").tag(sync=True)
+    blocked = traitlets.Unicode(help="why nothing can be decided or kept, empty where it can").tag(sync=True)
     saved: traitlets.List[Any] = traitlets.List(help="names of the filters kept for this kind of view").tag(
         sync=True
     )
@@ -59,6 +61,7 @@ class SampleTable(TableView):
         self._of, self._each, self._linked = run, samples, linked
         name = whole((run.annotator if run else "") or user_name())
         traits |= {"annotator": name, "saved": self._names(), "kept_at": kept_at(run, self, linked)}
+        traits["blocked"] = read_only_note(run) if run else _OF_NO_RUN
         super().__init__(rows, **traits)
 
     # --------------------------------------------------------------- place
@@ -205,9 +208,9 @@ class SampleTable(TableView):
 
     def _writable(self) -> Run:
         if self._of is None:
-            raise RunError("these rows belong to no run that could keep it")
+            raise RunError(_OF_NO_RUN)
         if self._of.read_only:
-            raise RunError(read_only_note(self._of))
+            raise RunError(self.blocked)
         return self._of
 
     def _kept_filters(self) -> dict[str, str]:

@@ -39,6 +39,8 @@ FIRST_STAGES = {
     **dict.fromkeys(("calls", "cluster"), ""),
 }
 """Section or setting -> the first stage that is made again where it changes; empty: none."""
+NAME_WIDTH, INPUT_WIDTH = "13em", "26em"
+"""Of a setting's name, for the longest one (`gpu_memory_utilization`), and of it with its field."""
 STRATEGIES = {
     "verify.judge": "looptool_kit.stages.verify",
     "expand.expanders": "looptool_kit.stages.expand",
@@ -82,7 +84,7 @@ class SettingsForm(ipywidgets.VBox):
         self.button.on_click(lambda _: self.save())
         for each in self.inputs.values():
             each.observe(lambda _: self._show(), "value")
-        rows = [ipywidgets.HBox([self.inputs[name], self.meanings[name]]) for name in self.fields]
+        rows = [ipywidgets.HBox([_named(self.inputs[name]), self.meanings[name]]) for name in self.fields]
         super().__init__(
             [
                 ipywidgets.HTML(_head(run, section, settings)),
@@ -200,7 +202,7 @@ def redone(run: Run, settings: Sequence[str]) -> str:
 
 def _head(run: Run, section: str, settings: BaseModel) -> str:
     """What a section is about, and what a change of it makes again."""
-    about = (type(settings).__doc__ or "").partition("\n\n")[0].strip()
+    about = (type(settings).__doc__ or "").partition("\n\n")[0].replace("`", "").strip()
     words = f"<b>Settings of {html.escape(visible(run.name))}: {section}</b>"
     return words + _line(about) + _line(redone(run, [section]))
 
@@ -216,7 +218,10 @@ def _meaning(field: FieldInfo, machine: bool) -> str:
     given = [f"{words} {bound:g}" for words, bound in _bounds(field)]
     facts = [*given, *(["says how this machine works, changes no result"] if machine else [])]
     text = " ".join((field.description or "").replace("`", "").split())
-    dim = "color:var(--jp-ui-font-color2, #555);font-size:12px;line-height:1.35;white-space:normal"
+    dim = (
+        "color:var(--jp-ui-font-color2, #555);font-size:12px;line-height:1.35;white-space:normal;"
+        "padding-top:5px"
+    )
     more = f" ({'; '.join(facts)})" if facts else ""
     return f'<div style="{dim}">{html.escape(text + more)}</div>'
 
@@ -236,8 +241,8 @@ def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
     look = {
         "description": name,
         "tooltip": field.description or name,
-        "style": {"description_width": "11em"},
-        "layout": ipywidgets.Layout(width="24em"),
+        "style": {"description_width": NAME_WIDTH},
+        "layout": ipywidgets.Layout(width=INPUT_WIDTH),
     }
     package = STRATEGIES.get(f"{section}.{name}")
     if package and kind is str:
@@ -266,6 +271,16 @@ def _input(section: str, name: str, field: FieldInfo, value: Any) -> Any:
     return ipywidgets.Text(
         value=text, continuous_update=True, placeholder="not set" if value is None else "", **look
     )
+
+
+def _named(made: Any) -> Any:
+    """The input with its name beside it: one for several words shows none itself."""
+    if not isinstance(made, ipywidgets.TagsInput):
+        return made
+    made.layout = {"flex": "1 1 0", "width": "auto", "margin": "2px 0"}
+    look = {"width": NAME_WIDTH, "flex": "0 0 auto", "margin": "2px 8px 2px 0", "justify_content": "flex-end"}
+    name = ipywidgets.Label(made.description, layout=look)
+    return ipywidgets.HBox([name, made], layout={"width": INPUT_WIDTH, "flex": "0 0 auto", "margin": "0 2px"})
 
 
 def _value(name: str, field: FieldInfo, value: Any) -> Any:

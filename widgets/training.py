@@ -16,7 +16,7 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, outcomes, short
+from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, nothing_yet, outcomes, short
 from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
@@ -96,6 +96,7 @@ class TrainingView(View):
         help="iteration, step and rows (request, completion, reward, error) of the latest GRPO step"
     ).tag(sync=True)
     progress = traitlets.Unicode(help="how far each training is").tag(sync=True)
+    missing = traitlets.Unicode(help="why there is nothing to show, and what to do").tag(sync=True)
     fault = traitlets.Unicode(help="why the files could not be read, empty where they could").tag(sync=True)
     watching = traitlets.Bool(False, help="whether new points would be shown").tag(sync=True)
     finished = traitlets.Bool(False, help="whether the training has finished").tag(sync=True)
@@ -107,7 +108,7 @@ class TrainingView(View):
         self._rollouts_seen: tuple[Path, int] | None = None
         self._lock = threading.Lock()
         self._over = threading.Event()
-        super().__init__()
+        super().__init__(missing=nothing_yet(run))
         self.update()
         self._thread = threading.Thread(target=self._watch, name="TrainingView", daemon=True)
         self.watching = True
@@ -148,7 +149,8 @@ class TrainingView(View):
                     with self.hold_sync():
                         self.charts = draw(trainings, MAX_POINTS)
                         self.steps = step_tables(trainings)
-                        self.outcome = [OUTCOME_HEAD, outcomes(trainings)] if trainings else []
+                        changed_by = outcomes(_long(trainings))
+                        self.outcome = [OUTCOME_HEAD, changed_by] if changed_by else []
                         self.meanings = explained(trainings)
                         self.progress = "; ".join(_words(*t) for t in trainings)
                     self._drawn = True
@@ -166,7 +168,8 @@ class TrainingView(View):
         if not trainings:
             return table_html((), (), f"Training of {self.run.name}: no step was logged yet.")
         words = f"Training of {self.run.name}: the first third of the steps, and the last third"
-        table = table_html(OUTCOME_HEAD, outcomes(trainings), words)
+        rows = outcomes(_long(trainings))
+        table = table_html(OUTCOME_HEAD, rows, words) if rows else ""
         few = "".join(table_html(head, cells, name) for name, head, cells in step_tables(trainings))
         return table + few + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
 
@@ -291,7 +294,8 @@ def draw(trainings: Sequence[tuple[int, str, list[Row]]], most: int) -> list[str
     out = []
     names = [f"iteration {j}" for j in sorted({j for j, _, _ in trainings})]
     few = _few(trainings)
-    for title, (y_label, y_range, value) in CHARTS.items():
+    for title in _told(trainings):
+        y_label, y_range, value = CHARTS[title]
         for trainer in (t for t in TRAINERS if t not in few):
             series: dict[str, Points] = {}
             for j, _, rows in (t for t in trainings if t[1] == trainer):
@@ -324,15 +328,16 @@ def step_tables(
     Its name, its head and its rows, one for each step.
     """
     out = []
+    titles = _told(trainings)
     for trainer in _few(trainings):
         steps = [
-            (j, row, [value(row, before) for _, _, value in CHARTS.values()])
+            (j, row, [CHARTS[title][2](row, before) for title in titles])
             for j, name, rows in trainings
             if name == trainer
             for before, row in zip([None, *rows], rows, strict=False)
         ]
-        logged = [k for k in range(len(CHARTS)) if any(values[k] is not None for _, _, values in steps)]
-        head = ["iteration", "step", *(list(CHARTS)[k] for k in logged)]
+        logged = [k for k in range(len(titles)) if any(values[k] is not None for _, _, values in steps)]
+        head = ["iteration", "step", *(titles[k] for k in logged)]
         cells = [[str(j), str(row["step"]), *(short(values[k]) for k in logged)] for j, row, values in steps]
         out.append((f"{trainer.upper()}, step by step", head, cells))
     return out
@@ -349,7 +354,20 @@ def explained(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[tuple[str
             for before, row in zip([None, *rows], rows, strict=False)
         )
 
-    return [(title, MEANINGS[title]) for title in CHARTS if logged(title)]
+    return [(title, MEANINGS[title]) for title in _told(trainings) if logged(title)]
+
+
+def _told(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:
+    """The titles of CHARTS, without the reward where it is the share of right completions once more."""
+    rows = [row for _, _, rows in trainings for row in rows]
+    same = all(row.get("reward") == row.get("correct") for row in rows)
+    return [title for title in CHARTS if not (same and title == "reward")]
+
+
+def _long(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[tuple[int, str, list[Row]]]:
+    """Those whose first and last steps can be compared; the few steps of others stand in a table."""
+    few = _few(trainings)
+    return [t for t in trainings if t[1] not in few]
 
 
 def _few(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:

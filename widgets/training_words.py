@@ -6,17 +6,21 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets.view import on_page
+
 MEANINGS = {
     "loss": "what the training makes smaller: of SFT how unlikely the labels' tokens are to the policy; of"
     " GRPO it stays near 0 and says little",
     "reward": "what the completions of the step earned on average; an exactly right one earns 1",
-    "right completions": "completions of the step whose calls are exactly those of the label",
+    "right completions": "completions of the step whose calls are exactly those of the label; where no reward"
+    " stands beside it, it is the reward",
     "groups without variance": "requests whose completions all got the same reward, which teach nothing",
     "completion length": "how many tokens a completion of the step has on average",
     "clip fraction": "tokens that did not count, because the policy had changed too much since it wrote them",
     "entropy": "how undecided the policy is at a token; near 0 it always writes the same",
     "better answer ahead": "pairs in which the policy has come to favour the better answer",
-    "speed": "tokens that a step read and wrote, by its seconds",
+    "speed": "how many tokens a second the step read and wrote",
 }
 """Title of a chart (`training.CHARTS`) -> its meaning."""
 
@@ -30,6 +34,17 @@ SHARES = ("correct", "preferred")
 OUTCOME_HEAD = ["iteration", "trainer", "steps", "quantity", "at first", "at the end", "change"]
 WHOLE_FROM = 10
 """Values from here on are shown without a fraction, smaller ones with two digits."""
+
+
+def nothing_yet(run: Run) -> str:
+    """Say that no training has begun, and how a person sees one."""
+    words = "No training has logged a step yet."
+    if not on_page():
+        return f"{words} While another cell trains, its steps appear here."
+    if run.read_only:
+        return f"{words} While another process trains, its steps appear here."
+    command = f"looptool loop {run.path.resolve()}"
+    return f"{words} Close this page, and in a terminal: {command}. Then a page shows its steps as they come."
 
 
 def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list[list[str]]:

@@ -10,6 +10,7 @@ view; `make lint-js` checks the pages with them.
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -76,6 +77,17 @@ class View(anywidget.AnyWidget):
         return {**(data or {}), "text/html": self.static_html()}, metadata
 
 
+WORDS = {
+    "LoopMap": "the loop",
+    "TrainingView": "training",
+    "ProbeView": "probes",
+    "DisagreementView": "disagreements",
+    "ExpansionView": "expansions",
+    "CompareView": "before and after",
+    "JudgeCheckView": "the judge's check",
+    "TryView": "try it",
+}
+"""Name of a view -> what `looptool view` calls it."""
 STAGES = {
     "probes": ("probes", "lt.probe(run)"),
     "verdicts": ("verdicts", "lt.verify(run)"),
@@ -106,9 +118,37 @@ def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
     verb = "has no" if iteration else "has"
     return (
         iteration or run.iteration,
-        f"{whose} of {run.name} {verb} {words} yet{also}. Run the stage first: {call}. Then run this"
-        " cell again.",
+        f"{whose} of {run.name} {verb} {words} yet{also}. {how_to_make(run, call)}",
     )
+
+
+def how_to_make(run: Run, call: str) -> str:
+    """Say what a person does for a missing table.
+
+    The call in a notebook, a command on the page.
+    """
+    if not on_page():
+        return f"Run the stage first: {call}. Then run this cell again."
+    if run.read_only:
+        return "What else has the run open may be making them: load this page again later."
+    return (
+        f"Close this page, and in a terminal: looptool loop {run.path.resolve()}. A page that is loaded after"
+        " that shows them."
+    )
+
+
+def called(view: str) -> str:
+    """What a person knows a view by.
+
+    Its class in a notebook, its tab on the page.
+    """
+    return f"“{WORDS[view]}”" if on_page() else view
+
+
+def on_page() -> bool:
+    """Whether `looptool view` shows it, where no cell can be run."""
+    # Voila says so to the kernel of each of its pages.
+    return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")
 
 
 def refuse_unsaved(view: object) -> None:
@@ -120,8 +160,9 @@ def refuse_unsaved(view: object) -> None:
     typed = [*getattr(view, "drafts", {}).values(), *getattr(view, "notes", {}).values()]
     if any(typed):
         raise ValueError(
-            f"the {type(view).__name__} below holds a label, an edit or a note that is not saved: save or"
-            " cancel it there first (a note is saved with its verdict; empty its field to drop it)"
+            f"the view {called(type(view).__name__)} below holds a label, an edit or a note that is not"
+            " saved: save or cancel it there first (a note is saved with its verdict; empty its field to drop"
+            " it)"
         )
 
 
@@ -134,7 +175,9 @@ def read_only_note(run: Run) -> str:
     """Why nothing can be decided on a run, empty where it can."""
     if not run.read_only:
         return ""
+    if on_page():
+        return "This run is open read-only, for the reason above. End that, and press “try again”."
     return (
-        "This run was opened read-only. To decide, close whatever else has it open and load this page again,"
-        f" or open it with Run.open({str(run.path)!r})."
+        "This run was opened read-only. To decide, close whatever else has it open, and open it with"
+        f" Run.open({str(run.path)!r})."
     )

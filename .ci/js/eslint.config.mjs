@@ -10,6 +10,7 @@ const browser = [
   "HTMLElement",
   "HTMLInputElement",
   "HTMLSelectElement",
+  "HTMLTextAreaElement",
   "Node",
   "ResizeObserver",
   "URL",

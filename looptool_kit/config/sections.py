@@ -117,14 +117,14 @@ class GrpoSettings(_Settings):
     temperature: float = Field(1.0, gt=0)
     """Sampling temperature of the completions. (Paper: 1.0.)"""
     learning_rate: float = Field(5e-5, gt=0)
-    """Paper: 1e-6 on all weights; LoRA wants more."""
+    """AdamW's step size. (Paper: 1e-6 on all weights; LoRA wants more.)"""
     clip_low: float = Field(0.2, ge=0)
     """How far the probability ratio may fall below 1 before the gradient stops. (Paper: 0.2.) Every step here
     trains on completions of its own, whose ratio is 1, so that neither bound is reached."""
     clip_high: float = Field(0.28, ge=0)
     """How far it may rise above 1: "clip higher". (Paper: 0.28.)"""
     max_new_tokens: int = Field(160, ge=1)
-    """Length limit of a completion; one that is cut there earns nothing. (Paper: 1024.)"""
+    """Length limit of a completion, in tokens; one that is cut there earns nothing. (Paper: 1024.)"""
     save_steps: int = Field(1, ge=1)
     """Steps between two checkpoints: what a stopped training repeats at most."""
     gradient_checkpointing: bool = False
@@ -142,7 +142,7 @@ class UnslothSettings(_Settings):
     four_bit: bool = False
     """Frozen weights in 4 bits (QLoRA) in place of bfloat16."""
     max_seq_length: int = Field(5120, ge=256)
-    """Prompt and completion together; longer samples are left out, never cut. (Paper: 4096 + 1024.)"""
+    """Tokens of prompt and completion; longer samples are left out, never cut. (Paper: 4096 + 1024.)"""
     micro_batch: int = Field(8, ge=1)
     """Sequences of a forward pass, in SFT and GRPO."""
     gpu_memory_utilization: float = Field(0.5, gt=0, lt=1)
@@ -150,7 +150,7 @@ class UnslothSettings(_Settings):
     gpu_gb: float = Field(24, gt=0)
     """Memory of the GPU in gigabytes, where none is there to ask."""
     tflops: float = Field(165, gt=0)
-    """Its peak of dense 16-bit arithmetic, from its data sheet."""
+    """Its peak of dense 16-bit arithmetic in TFLOPS (10^12 operations a second), from its data sheet."""
     bandwidth_gb: float = Field(1008, gt=0)
     """Its memory bandwidth in gigabytes a second, from its data sheet."""
 
@@ -161,7 +161,7 @@ class ProbeSettings(_Settings):
     machine = frozenset({"batch"})
 
     max_new_tokens: int = Field(160, ge=1)
-    """Length limit of a prediction; one that is cut there counts as failed."""
+    """Length limit of a prediction, in tokens; one that is cut there counts as failed."""
     batch: int = Field(128, ge=1)
     """Samples decoded together: more is faster and takes more memory."""
     quantile: float = Field(0.7, ge=0, le=1)
@@ -199,7 +199,7 @@ class JurySettings(_Settings):
     temperature: float = Field(0.0, ge=0)
     """Sampling temperature; above 0 where a judge has several votes, or they would all be alike."""
     max_tokens: int = Field(2048, ge=1)
-    """Length limit of a judge's answer, its thoughts included; an answer that is cut there does not vote."""
+    """Tokens of a judge's answer at the most, its thoughts included; one that is cut there does not vote."""
     confidence: float = Field(0.6, ge=0.5, le=1)
     """Least share of the votes, from three judges on least probability, of a verdict; below it the sample is
     unjudged.
@@ -280,7 +280,7 @@ class EvaluateSettings(_Settings):
     calls answers at length, which costs several times as much.
     """
     max_new_tokens: int = Field(160, ge=1)
-    """Length limit of an answer; one that is cut there counts as wrong."""
+    """Length limit of an answer, in tokens; one that is cut there counts as wrong."""
 
 
 class Settings(_Settings):

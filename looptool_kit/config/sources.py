@@ -72,7 +72,7 @@ class SynthesisSettings(Section):
     """
     band: tuple[float, float] | None = None
     """Least and greatest complexity of a seed sample: mean negative log-likelihood of its label under the
-    untrained policy (ToolACE, section 2.2). Left out: all are kept.
+    untrained policy, in nats a token (ToolACE, section 2.2). Left out: all are kept.
     """
 
 

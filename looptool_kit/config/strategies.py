@@ -97,9 +97,11 @@ class BandSettings(Section):
     """
 
     low: float | None = Field(None, ge=0)
-    """Least complexity: below it the policy is right already. Left out with `high`: no band."""
+    """Least complexity, in nats a token: below it the policy is right already. Left out with `high`: no
+    band.
+    """
     high: float | None = Field(None, gt=0)
-    """Greatest complexity: above it the policy stays wrong even after tuning."""
+    """Greatest complexity, in nats a token: above it the policy stays wrong even after tuning."""
     estimate: bool = False
     """Take both from a first training on data without a band: the median losses of what the policy answers
     rightly before it, and of what it still answers wrongly after it. It costs one more training, and with

@@ -136,9 +136,10 @@ def _chosen(run: Run, answers: Answers, name: str, default: int) -> str:
     names: Sequence[str] = list(answers)
     if name in names:
         return name
-    if name or not names:
-        there = (
-            f"there are {', '.join(names)}" if names else f"none was. `looptool loop {run.path}` does both"
+    if not names:
+        raise RunError(
+            f"No policy of {run.path} was evaluated or probed yet. `looptool loop {run.path}` does both."
         )
-        raise RunError(f"{name or 'no policy'} of {run.path} was not evaluated or probed; {there}.")
+    if name:
+        raise RunError(f"{name} of {run.path} was not evaluated or probed; there are {', '.join(names)}.")
     return names[default]

@@ -71,10 +71,10 @@ def take(path: Path) -> Lock:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        owner = os.read(handle, 32).decode(errors="replace").strip() or "unknown"
         os.close(handle)
+        who = owner(path) or "unknown"
         raise RunError(
-            f"Another process (pid {owner}) works on {path}. Wait for it or stop it; to read it, use"
+            f"Another process (pid {who}) works on {path}. Wait for it or stop it; to read it, use"
             " Run.open(..., read_only=True) or `looptool report`."
         ) from None
     except OSError as error:
@@ -88,6 +88,18 @@ def take(path: Path) -> Lock:
     lock = _held[path] = Lock(path, handle)
     sweep(path)
     return lock
+
+
+def owner(path: Path) -> str:
+    """Return the process that took a folder's lock last.
+
+    Its id; empty where none is known.
+    """
+    try:
+        words = (path / ".lock").read_text(errors="replace")[:32].strip()
+    except OSError:
+        return ""
+    return words if words.isdecimal() else ""
 
 
 def release(lock: Lock) -> None:

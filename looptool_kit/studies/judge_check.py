@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -190,9 +191,10 @@ def ask(
     facts: dict[str, Any] = {"judge": name, "policy": engine is not None, "repeats": repeats}
     known = [Known(case, t.expected, t.sample_id) for case, t in zip(cases, questions, strict=True)]
     answers: list[list[Verdict]] = []
-    with bar(repeats, "judge-check", "repeat") as shown:
+    with bar(repeats * len(cases), "judge-check", "question") as shown:
         for r in range(1, repeats + 1):
-            context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {})
+            judged = partial(shown.update, 1)
+            context = Context(settings, store / f"calls-{r}.sqlite", lambda: labels, {}, judged=judged)
             if measure is None:
                 answers.append(judge(cases, context))
             else:
@@ -201,7 +203,7 @@ def ask(
                 facts.setdefault("merits", merits)
             if context.facts:
                 facts[f"repeat_{r}"] = context.facts
-            shown.update(1)
+            shown.update(r * len(cases) - shown.n)  # a judge that asks a model says how far it is itself
     facts["seconds"] = round(time.monotonic() - started, 2)
     answered = [
         t.model_copy(

@@ -37,6 +37,8 @@ def main() -> None:
         page = new_page(chromium)
         page.set_viewport_size({"width": 1500, "height": 2600})
         open_notebook(page, url, "views.ipynb")
+        # As on a screen of 500 pixels: on this tall page the completions would be most of the picture.
+        page.add_style_tag(content=".lt-view .lt-rollouts { max-height: 300px; }")
         for theme in ("Light", "Dark"):
             page.evaluate(
                 "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab"

@@ -51,12 +51,13 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     row = report.get_by_role("row").filter(has_text="wrong value")
     trials = int(row.get_by_role("cell").first.inner_text())
     total = int(report.get_by_role("row").last.get_by_role("cell").first.inner_text())
-    intervals = view.locator("details").filter(has_text="intervals")
+    intervals = view.locator("details").filter(has_text="the intervals as a chart")
     assert total > trials > 0 and intervals.get_attribute("open") is None
     intervals.locator("summary").click()
     assert view.locator(".lt-intervals circle").count() > 10
     assert view.get_by_role("heading", name="The judge's report card").first.is_visible()
     assert view.get_by_text("Errors were planted in 4 samples").is_visible()
+    view.get_by_text("what the columns say").first.click()
     assert view.get_by_text("of all trials, those with the expected verdict").is_visible()
     for words in ("left unjudged", "right verdict", "same in repeats"):
         assert report.get_by_role("columnheader", name=words).is_visible()

@@ -131,7 +131,7 @@ def expansions_keep(page: Any, run: Path) -> None:
 def map_keeps(page: Any) -> None:
     """A view below the map is not closed over what is typed in it."""
     view = go(page, "the loop", "loop map")
-    view.get_by_role("button", name="open in DisagreementView").click()
+    view.get_by_role("button", name="open in “disagreements”").click()
     desk = view.get_by_role("region", name="disagreements of iteration 2")
     desk.locator(READY).wait_for()
     note = desk.get_by_role("textbox", name="note")

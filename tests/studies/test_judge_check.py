@@ -57,6 +57,16 @@ def test_every_trial_holds_what_it_says(samples: list[Sample], foreign: bool) ->
     )
 
 
+def test_a_judge_of_this_machine_is_followed_at_every_tenth(
+    samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = trials(samples)
+    ask(samples, made, Settings(), tmp_path)
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("judge-check:")]
+    assert [line.split()[1] for line in lines] == [f"{10 * k}%," for k in range(1, 11)]
+    assert f"of {2 * len(made)} questions" in lines[0]
+
+
 def test_card_of_judges_with_known_habits(samples: list[Sample]) -> None:
     made = trials(samples)
     perfect = [t.model_copy(update={"verdicts": (t.expected, t.expected)}) for t in made]

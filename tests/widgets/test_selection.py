@@ -164,12 +164,15 @@ def test_the_page_offers_every_view_and_says_why_there_is_nothing(run: Run, tmp_
     assert "has no dataset" in empty.children[2].children[0].value
 
 
-def test_a_view_that_was_empty_is_made_again_when_a_person_comes_back(run: Run) -> None:
+def test_a_view_that_was_empty_is_made_again_when_a_person_comes_back(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     page = run_page(run, "view=JudgeCheckView")
     choice, place = page.children[1], page.children[2]
     [empty] = place.children
     assert f"looptool judge-check {run.path}" in empty.missing and empty.missing.endswith(
-        "Then come back to this tab, or run the cell again."
+        "Then come back to this tab."
     )
     done = CliRunner().invoke(app, ["judge-check", str(run.path), "--samples", "2", "--repeats", "1"])
     assert done.exit_code == 0, done.output
@@ -198,4 +201,16 @@ def test_a_run_that_another_process_works_on_is_opened_read_only(
 
     monkeypatch.setattr(Run, "open", busy)
     found = open_for_page(run.path, seconds=0.1)
-    assert found.read_only and "nothing can be decided" in run_page(found).children[0].value
+    assert found.read_only
+    page = run_page(found)
+    note, again = page.children[0].children
+    assert "nothing can be decided" in note.value and "try again" in note.value
+    [first] = page.children[2].children
+    again.click()
+    assert "another process works on it" in page.children[0].children[0].value
+    assert page.children[2].children == (first,)
+    monkeypatch.setattr(Run, "open", opened)
+    again.click()
+    [note] = page.children[0].children
+    [other] = page.children[2].children
+    assert "saved at once" in note.value and other is not first and not other.run.read_only

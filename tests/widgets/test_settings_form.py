@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import html
 import json
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import BaseModel
@@ -19,6 +21,8 @@ from looptool_kit.widgets.settings import FIRST_STAGES, redone
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
+UNITS = {"tokens": "tokens", "seq_length": "tokens", "gb": "gigabytes", "tflops": "TFLOPS"}
+"""Part of a setting's name -> the unit that its meaning says."""
 SECTIONS = [
     name
     for name, field in Settings.model_fields.items()
@@ -129,8 +133,17 @@ def test_every_setting_has_its_meaning_beside_it_and_every_section_a_stage(run: 
     form = settings_form(run, section)
     for name, field in form.fields.items():
         first = " ".join((field.description or "").replace("`", "").split())[:20]
-        assert first and html.escape(first) in form.meanings[name].value, name
+        meaning = form.meanings[name].value
+        assert first and html.escape(first) in meaning, name
+        units = [unit for part, unit in UNITS.items() if part in name]
+        assert all(re.search(unit, meaning, re.I) for unit in units), f"the unit of {section}.{name}"
     assert section in FIRST_STAGES
+
+
+def named(widget: Any) -> list[Any]:
+    """The labels within a widget."""
+    within = [label for child in getattr(widget, "children", ()) for label in named(child)]
+    return [*within, widget] if type(widget).__name__ == "Label" else within
 
 
 def test_choices_are_offered_and_shares_have_sliders(run: Run) -> None:
@@ -138,6 +151,8 @@ def test_choices_are_offered_and_shares_have_sliders(run: Run) -> None:
     assert {"evidence", "labels", "llm"} <= set(judge.options)
     assert {"world", "templates"} <= set(settings_form(run, "seeds").inputs["source"].options)
     form = settings_form(run, "expand")
+    [label] = [w for row in form.children for w in named(row) if w.value == "expanders"]
+    assert label, "a field for several words shows its name as the others do"
     assert set(form.inputs["expanders"].allowed_tags) >= {"world", "slots", "repeat"} and form.changes == {}
     form.inputs["expanders"].value = ["repeat"]
     form.save()

@@ -176,16 +176,28 @@ def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> N
     folder = run.folder(1) / "policy"
     sft = [{"loss": 0.4 if step < 3 else 0.1, "step": step} for step in range(1, 8)]
     append(folder / "sft" / "history.jsonl", *sft)
-    append(folder / "grpo" / "history.jsonl", row(1, correct=0.5), row(2, correct=0.944))
+    right = (0.5, 0.944, 0.6, 0.6, 0.5, 0.7)
+    same = [row(k, correct=v, reward=v) for k, v in enumerate(right, 1)]
+    append(folder / "grpo" / "history.jsonl", *same[:2])
+    view.update()
+    head, rows = view.outcome
+    by_sft = ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%, better"]
+    assert rows == [by_sft], "two steps stand in their table, and there alone"
+    [(_, steps, _)] = view.steps
+    assert "right completions" in steps and "reward" not in steps, "one figure under two names"
+    told = dict(view.meanings)
+    assert "reward" not in told and "it is the reward" in told["right completions"]
+    append(folder / "grpo" / "history.jsonl", *same[2:])
     append(run.folder(2) / "policy" / "grpo" / "history.jsonl", row(1, correct=None, reward=0.7))
     run.table(Samples, "samples", 1).write(run.folder(2) / "samples.parquet")
     view.update()
     head, rows = view.outcome
     assert rows == [
-        ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%, better"],
-        ["1", "GRPO", "2", "right completions", "50%", "94%", "+44 points, better"],
+        by_sft,
+        ["1", "GRPO", "6", "right completions", "72%", "60%", "−12 points, worse"],
         ["2", "GRPO", "1", "reward", "0.7", "0.7", ""],
     ]
+    assert "reward" in dict(view.meanings)
     assert len(head) == len(rows[0]) and "−75%, better" in view.static_html()
     numbers = (0.12907, 37.1667, 12345.6, -0.0056103, 0, float("nan"), None)
     assert [short(n) for n in numbers] == ["0.13", "37", "12,346", "-0.0056", "0", "", ""]

@@ -13,6 +13,9 @@ const plain = (text) =>
       (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
     );
 
+/** Whether `looptool view` shows this, to a person who has no cells to run. */
+const onPage = () => document.body.dataset.voila !== undefined;
+
 /**
  * An element with attributes, listeners (`on<event>`) and children.
  * @template {keyof HTMLElementTagNameMap} K
@@ -233,6 +236,14 @@ function frame(name, ...children) {
   const props = { class: "lt-view", "aria-label": name, "data-lm-suppress-shortcuts": "true" };
   return h("section", props, ...children);
 }
+
+/**
+ * What stands in place of a view whose table does not exist yet: why, and what makes it.
+ * @param {string} name
+ * @param {string} why
+ * @param {Child[]} more
+ */
+const nothingYet = (name, why, ...more) => frame(name, h("p", {}, why), ...more);
 
 /**
  * Keys that work wherever the focus is inside `node`, except while a person types.

@@ -1,6 +1,8 @@
 // CompareView: buttons for what was fixed, broken and left as it was, the samples, and one of them with both
 // answers against its label.
 
+const POLICIES = "base: the model before any training · D1, D2, …: the policy trained on that dataset";
+
 /**
  * A button for each kind of change, with its count; pressing it again shows all.
  * @param {Model<CompareTraits, CompareQuestions>} model
@@ -31,8 +33,9 @@ function changeButtons(model) {
 /**
  * Two choices: which policy is compared with which.
  * @param {Model<CompareTraits, CompareQuestions>} model
+ * @param {() => void} reading called when other answers are to be read
  */
-function policyChoices(model) {
+function policyChoices(model, reading) {
   /** @param {"before" | "after"} which @param {string[]} names */
   const choice = (which, names) => {
     const title = which === "before" ? "the policy to compare with" : "the policy that is compared";
@@ -41,7 +44,10 @@ function policyChoices(model) {
       { "aria-label": which, title },
       names.map((name) => h("option", { value: name }, name)),
     );
-    select.addEventListener("change", () => put(model, { [which]: select.value, cursor: 0 }));
+    select.addEventListener("change", () => {
+      put(model, { [which]: select.value, cursor: 0 });
+      reading();
+    });
     return select;
   };
   const [first, last] = model.get("choices");
@@ -99,7 +105,11 @@ const bothCard = (names, before, after) =>
 function render({ model, el }) {
   const line = statusLine();
   const changes = changeButtons(model);
-  const policies = policyChoices(model);
+  const policies = policyChoices(model, () => {
+    const [before, after] = [model.get("before"), model.get("after")];
+    line.say(`reading the answers of ${before} and ${after} …`);
+    shown.setAttribute("aria-busy", "true");
+  });
   const about = h("p", {});
   const card = h("div", {
     class: "lt-probe-card",
@@ -118,16 +128,18 @@ function render({ model, el }) {
       (error) => line.say(wordsOf(error), true),
     ),
   );
-  const root = frame(
-    "two policies side by side",
-    policies.node,
+  const shown = h(
+    "div",
+    { class: "lt-shown" },
     about,
     changes.node,
-    line.node,
     table.tools,
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
     h("div", { class: "lt-small" }, "keys: f fixed, b broken, a all, ↑ ↓ samples, Enter to the sample"),
+    h("div", { class: "lt-small" }, POLICIES),
   );
+  policies.node.append(line.node);
+  const root = frame("two policies side by side", policies.node, shown);
   const all = () => {
     const { change: _, ...filters } = model.get("filters");
     put(model, { filters, cursor: 0 });
@@ -142,6 +154,10 @@ function render({ model, el }) {
     policies.stop,
     follow(model, ["about"], () => {
       about.textContent = plain(model.get("about"));
+    }),
+    follow(model, ["drawn"], () => {
+      shown.removeAttribute("aria-busy");
+      line.say("");
     }),
     follow(model, ["version", "cursor"], show),
   ];

@@ -177,7 +177,7 @@ function labelDesk(model, current, save, leave) {
       },
     });
     node.replaceChildren(opened.node);
-    if (focus) opened.focus();
+    if (focus) opened.focus(differingIn(row.detail));
     return undefined;
   }
   /** @param {Exclude<ReviewedRow, { id: null }>} row */

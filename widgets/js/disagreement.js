@@ -56,7 +56,7 @@ function bulkDialog(accept, closed) {
  * @param {DisagreementTraits["progress"]} progress
  */
 function progressWords({ reviewed, left, n, observed, kappa, together, blind }) {
-  const done = `reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
+  const done = `✓ reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
   const bulk = together
     ? ` · ${together.toLocaleString()} accepted in bulk, which say nothing about the judge`
     : "";
@@ -308,6 +308,10 @@ function markDecided({ verdicts }, choices, row) {
 
 /** @param {Place<DisagreementTraits, DisagreementQuestions>} place */
 function render({ model, el }) {
+  if (model.get("missing")) {
+    el.append(nothingYet("disagreements", model.get("missing")));
+    return () => {};
+  }
   const blocked = model.get("blocked");
   const choices = model.get("choices");
   const line = statusLine();

@@ -15,13 +15,17 @@ function tabStorage() {
 /** @param {unknown} value @returns {value is string} */
 const isText = (value) => typeof value === "string";
 
+/** Where what belongs to no single view is kept. */
+const EVERYWHERE = "every view";
+
 /**
  * What is half written in one view of one run.
  * @param {unknown} view the view's model
+ * @param {string} [where] another place to keep it
  */
-function halfWritten(view) {
+function halfWritten(view, where) {
   const model = /** @type {Model<{ kept_at: string } & Record<string, Texts>, {}>} */ (view);
-  const place = model.get("kept_at");
+  const place = where ?? model.get("kept_at");
   const key = (/** @type {string} */ field, /** @type {string} */ row) =>
     JSON.stringify(["looptool half written", place, field, row]);
   /** @param {string} field @param {string} row @param {unknown} [value] empty: forget it */

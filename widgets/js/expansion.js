@@ -226,6 +226,10 @@ const isDraft = (value) =>
 
 /** @param {Place<ExpansionTraits, ExpansionQuestions>} place */
 function render({ model, el }) {
+  if (model.get("missing")) {
+    el.append(nothingYet("expansion of error seeds", model.get("missing")));
+    return () => {};
+  }
   const line = statusLine();
   const blocked = model.get("blocked");
   const state = seedState(model);

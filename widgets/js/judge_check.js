@@ -96,11 +96,11 @@ function checkBar(model) {
     start.focus();
   };
   const press = () =>
-    ask(model, "cost").then((cost) => {
-      if (!cost.question) return begin();
+    ask(model, "cost").then((asked) => {
+      if (!asked.question) return begin();
       const no = h("button", { onclick: decline, title: "ask no model (Escape)" }, "no");
       const yes = h("button", { onclick: begin, title: "start the check" }, "yes, check");
-      question.replaceChildren(h("div", { role: "alert" }, `${cost.question} `, yes, " ", no));
+      question.replaceChildren(h("div", { role: "alert" }, `${asked.question} `, yes, " ", no));
       return no.focus();
     }, failed);
   onKeys(question, { Escape: decline });
@@ -109,12 +109,16 @@ function checkBar(model) {
   const start = h("button", { onclick: press, title }, "check the judge");
   const stopTitle = "stop the check; what a model has answered is kept";
   const halt = h("button", { onclick: () => ask(model, "stop").catch(failed), title: stopTitle }, "stop");
-  const bar = h("progress", { "aria-label": "check of the judge" });
+  const cost = h("span", { class: "lt-small" }, offer);
+  const bar = h("progress", { "aria-label": "check of the judge", max: "100" });
   const show = () => {
     const running = model.get("running");
     const focused = document.activeElement;
     start.disabled = running;
     halt.hidden = bar.hidden = !running;
+    cost.hidden = running;
+    if (model.get("share") < 0) bar.removeAttribute("value");
+    else bar.setAttribute("value", String(model.get("share")));
     line.say(model.get("progress"), model.get("failed"));
     if (running && focused === start) halt.focus();
     if (!running && focused === halt) start.focus();
@@ -123,20 +127,20 @@ function checkBar(model) {
   const node = h(
     "div",
     {},
-    h("div", { class: "lt-row" }, start, h("span", { class: "lt-small" }, offer)),
+    h("div", { class: "lt-row" }, h("h4", {}, TITLE), offer ? [start, cost] : null, bar, halt, line.node),
     question,
   );
-  node.append(h("div", { class: "lt-row" }, bar, halt, line.node));
-  if (!offer) return { node: null, stop: () => {} };
-  return { node, stop: follow(model, ["running", "progress", "failed"], show) };
+  halt.hidden = bar.hidden = true;
+  if (!offer) return { node, stop: () => {} };
+  return { node, stop: follow(model, ["running", "progress", "share", "failed"], show) };
 }
 
 /**
  * What stands in place of a card that is not there: why, and what makes one.
  * @param {string} why
- * @param {HTMLElement | null} bar
+ * @param {HTMLElement} bar
  */
-const noCard = (why, bar) => frame("judge report card", h("h4", {}, TITLE), h("p", {}, why), bar);
+const noCard = (why, bar) => frame("judge report card", bar, h("p", {}, why));
 
 /**
  * The card that there is now, or why there is none.
@@ -170,9 +174,9 @@ function showCard(model, el) {
     put(model, { search: "" });
   };
   const report = reportCard(model, press);
-  const intervals = h("summary", {}, "intervals");
   const svg = model.get("chart");
-  const chart = svg ? h("details", {}, intervals, drawing(svg)) : null;
+  const chart = svg ? h("details", {}, h("summary", {}, "the intervals as a chart"), drawing(svg)) : null;
+  const words = h("details", {}, h("summary", {}, "what the columns say"), meanings(model.get("measures")));
   const card = h("div", {
     class: "lt-probe-card",
     role: "region",
@@ -192,21 +196,18 @@ function showCard(model, el) {
   );
   const root = frame(
     "judge report card",
-    h("h4", {}, TITLE),
     bar.node,
-    h("div", { class: "lt-small" }, model.get("lead")),
-    report.node,
     h(
       "div",
-      { class: "lt-beside" },
-      meanings(model.get("measures")),
+      { class: "lt-report" },
+      report.node,
       h(
-        "div",
-        {},
-        model.get("about").map((text) => h("div", { class: "lt-small" }, text)),
+        "ul",
+        { class: "lt-small" },
+        [model.get("lead"), ...model.get("about")].map((text) => h("li", {}, text)),
       ),
     ),
-    chart,
+    h("div", { class: "lt-folded" }, words, chart),
     line.node,
     table.tools,
     h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),

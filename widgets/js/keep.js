@@ -52,12 +52,13 @@ const told = (say, work) =>
  * @param {() => void} leave puts the focus back
  */
 function tagField(model, say, leave) {
+  const blocked = model.get("blocked");
   const title = "tags of this sample, with commas between them (key t); Enter keeps them";
   const node = h("input", {
     class: "lt-tags",
     placeholder: "tags",
     "aria-label": "tags",
-    title,
+    title: blocked || title,
     dir: "auto",
   });
   /**
@@ -100,7 +101,7 @@ function tagField(model, say, leave) {
     const typing = document.activeElement === node;
     if (typing && id === row?.id) return;
     if (row) keep();
-    const before = id === null ? undefined : kept.read("tags", isText)[id];
+    const before = id === null || blocked ? undefined : kept.read("tags", isText)[id];
     node.value = typing && !row ? joined(tags, node.value) : (before ?? tags);
     row = id === null ? null : { id, tags };
     if (typing) remember();
@@ -112,7 +113,7 @@ function tagField(model, say, leave) {
       row = null;
       node.value = "";
     }
-    node.disabled = !model.get("count");
+    node.disabled = Boolean(blocked) || !model.get("count");
     answered();
   };
   node.addEventListener("blur", keep);
@@ -126,7 +127,7 @@ function tagField(model, say, leave) {
     leave();
   });
   const stop = follow(model, ["version", "cursor"], show);
-  return { node, focus: () => node.focus(), stop };
+  return { node, focus: () => (blocked ? say(blocked, true) : node.focus()), stop };
 }
 
 /**
@@ -136,8 +137,14 @@ function tagField(model, say, leave) {
  */
 function savedFilters(model, say) {
   const list = h("div", { role: "group", "aria-label": "saved filters" });
-  const name = h("input", { placeholder: "name of this filter", "aria-label": "name of this filter" });
-  name.title = "keep filters, search, sort and range under this name (Enter)";
+  const blocked = model.get("blocked");
+  const disabled = Boolean(blocked);
+  const name = h("input", {
+    placeholder: "name of this filter",
+    "aria-label": "name of this filter",
+    disabled,
+  });
+  name.title = blocked || "keep filters, search, sort and range under this name (Enter)";
   const kept = halfWritten(model);
   name.value = kept.read("filter name", isText)[""] ?? "";
   name.addEventListener("input", () => kept.write("filter name", "", name.value));
@@ -158,17 +165,18 @@ function savedFilters(model, say) {
     const rows = model.get("saved").map((one) => {
       const recall = () => told(say, async () => (await ask(model, "recall", { name: one })).message);
       const forget = () => told(say, async () => (await ask(model, "forget", { name: one })).message);
+      const gone = { title: blocked || `forget ${one}`, "aria-label": `forget ${one}` };
       return h(
         "div",
         { class: "lt-row" },
         h("button", { onclick: recall, title: `show what was kept as ${one}` }, one),
-        h("button", { onclick: forget, title: `forget ${one}`, "aria-label": `forget ${one}` }, "×"),
+        h("button", { ...gone, onclick: forget, disabled }, "×"),
       );
     });
     list.replaceChildren(...rows);
   });
-  const title = "keep filters, search, sort and range";
-  const button = h("button", { onclick: keep, title }, "keep filter");
+  const title = blocked || "keep filters, search, sort and range";
+  const button = h("button", { onclick: keep, title, disabled }, "keep filter");
   return { node: h("div", {}, list, h("div", { class: "lt-row" }, name, button)), stop };
 }
 
@@ -179,6 +187,10 @@ function savedFilters(model, say) {
 function annotatorField(model) {
   const node = h("input", { "aria-label": "annotator", dir: "auto" });
   node.title = "your name; it stays with each decision";
+  const kept = halfWritten(model, EVERYWHERE);
+  const before = kept.read("annotator", isText)[""];
+  if (before) put(model, { annotator: before.trim() });
+  node.addEventListener("input", () => kept.write("annotator", "", node.value));
   node.addEventListener("change", () => put(model, { annotator: node.value.trim() }));
   const stop = follow(model, ["annotator"], () => {
     if (document.activeElement !== node) node.value = model.get("annotator");
@@ -202,7 +214,7 @@ function selectionMenu(model, say, leave) {
   const copyLink = () =>
     told(say, async () => {
       const { query, code } = await ask(model, "copy", at());
-      const page = document.body.dataset.voila !== undefined;
+      const page = onPage();
       await toClipboard(page ? `${location.origin}${location.pathname}?${query}` : code);
       return page ? "A link to this sample is copied." : "Copied: a cell that shows this sample.";
     });

@@ -140,6 +140,7 @@ function callFields(call, tools, on) {
       call.arguments = value === undefined ? others : { ...call.arguments, [name]: value };
       on.changed();
     });
+    field.dataset.argument = name;
     const note = name in properties ? (required ? " *" : "") : " (not a parameter of this tool)";
     return h(
       "label",
@@ -243,6 +244,10 @@ function jsonField(text, changed) {
   return area;
 }
 
+/** Names of the arguments in which label and prediction differ. @param {SampleDetail} d */
+const differingIn = ({ aligned }) =>
+  (aligned ?? []).flatMap(({ rows }) => rows.filter(([, , , how]) => how !== "same").map(([name]) => name));
+
 /**
  * A label to edit, as a form or as JSON; `text` gives it as it stands.
  * @param {string} given
@@ -285,9 +290,21 @@ function labelForm(given, tools, changed) {
     note,
     panel,
   );
-  const focus = () => {
-    const first = panel.querySelector("fieldset :is(select, textarea, input), textarea, select");
-    if (first instanceof HTMLElement) first.focus({ preventScroll: true });
+  /**
+   * Focus what is changed first: an argument that the prediction has otherwise, else the first one; of a
+   * reply its text, of no call at all the kind of answer. What is in the field is selected, so that typing
+   * replaces it.
+   * @param {string[]} [differing] arguments whose values differ
+   */
+  const focus = (differing = []) => {
+    const all = [...panel.querySelectorAll("[data-argument]")];
+    const wrong = all.find((field) => differing.includes(field.getAttribute("data-argument") ?? ""));
+    const first = wrong ?? all[0] ?? panel.querySelector("textarea") ?? panel.querySelector("select");
+    if (!(first instanceof HTMLElement)) return;
+    first.focus({ preventScroll: true });
+    if (all.length && (first instanceof HTMLTextAreaElement || first instanceof HTMLInputElement))
+      first.select();
+    first.scrollIntoView({ block: "nearest" });
   };
   return { node, focus, text: () => text };
 }

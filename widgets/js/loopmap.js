@@ -1,6 +1,10 @@
 // LoopMap: every ribbon and bar is a button that selects the samples behind it. The errors are a heat map
 // whose cells are buttons.
 
+const HINT =
+  "From left to right, what becomes of the samples of each dataset D1, D2, …: press a bar or a ribbon," +
+  " and its samples stand below. By keys: Tab to the map, arrows, Enter.";
+
 /**
  * Make buttons of the parts of a drawing, one stop of the Tab key for all: the arrow keys go from one to the
  * next. The returned function marks the selected one.
@@ -238,17 +242,17 @@ function mapButtons(model, choose, say, failed) {
   };
   const againTitle = "read the run again and show what is new";
   const again = h("button", { class: "lt-again", title: againTitle, onclick: refresh }, "refresh");
-  const views = model.get("views").map((name) => {
+  const views = model.get("views").map(([name, words]) => {
     const open = () => {
-      say(`opening ${name} …`);
+      say(`opening ${words} …`);
       ask(model, "open", { view: name }).then((outcome) => {
         tell(outcome);
         // It may be out of sight, below.
         document.activeElement?.closest(".lt-view")?.querySelector(".lt-opened")?.scrollIntoView();
       }, failed);
     };
-    const props = { "data-view": name, disabled: true, title: `show these samples in ${name}, below` };
-    return h("button", { ...props, onclick: open }, `open in ${name}`);
+    const props = { "data-view": name, disabled: true, title: `show these samples in ${words}, below` };
+    return h("button", { ...props, onclick: open }, `open in ${words}`);
   });
   return { all, again, views };
 }
@@ -266,6 +270,15 @@ function loopMap(place, line) {
   const failed = (error) => line.say(wordsOf(error), true);
   const heading = h("h4", { "aria-live": "polite" });
   const { all, again, views } = mapButtons(model, choose, line.say, failed);
+  if (!model.get("total")) {
+    const empty = nothingYet(
+      "loop map",
+      model.get("missing"),
+      h("div", { class: "lt-row" }, again, line.node),
+    );
+    el.replaceChildren(empty);
+    return () => {};
+  }
   const { map, note, flips, words, stop, mark } = ribbons(model, choose, failed);
   const card = h("div", {
     class: "lt-probe-card",
@@ -275,7 +288,7 @@ function loopMap(place, line) {
   });
   const table = rowTable(model, {
     label: "samples behind the selection",
-    lines: 10,
+    lines: 16,
     onopen: () => card.focus(),
     narrowed: ["selected"],
   });
@@ -286,11 +299,13 @@ function loopMap(place, line) {
       for (const button of views) button.disabled = !fits.includes(button.dataset.view ?? "");
     }, failed),
   );
+  const hint = h("div", { class: "lt-small" }, HINT);
   const opened = openedView(place, line.say, failed);
   const errors = errorMap(model, choose, failed);
   const root = frame(
     "loop map",
     note,
+    hint,
     map,
     words,
     h("div", { class: "lt-row" }, heading, all, again, views, line.node),

@@ -76,12 +76,17 @@ function probeControls(model, send, line) {
     h("label", {}, "range ", low),
     h("label", {}, "to ", high),
     clear,
+    line.node,
   );
   return { node, showAll, stop: () => stops.forEach((stop) => stop()) };
 }
 
 /** @param {Place<ProbeTraits, ProbeQuestions>} place */
 function render({ model, el }) {
+  if (model.get("missing")) {
+    el.append(nothingYet("probes", model.get("missing")));
+    return () => {};
+  }
   const line = statusLine();
   const chart = probeChart(model, line.say);
   const controls = probeControls(model, chart.send, line);
@@ -104,13 +109,14 @@ function render({ model, el }) {
   );
   const menu = selectionMenu(model, line.say, () => table.grid.focus({ preventScroll: true }));
   table.tools.append(menu.node);
+  const tags = h("label", { class: "lt-row", title: menu.tags.title }, "tags of this sample ", menu.tags);
+  const side = h("div", { class: "lt-side" }, tags, card);
   const root = frame(
     "probes",
     chart.node,
     controls.node,
     table.tools,
-    h("div", { class: "lt-row" }, menu.tags, line.node),
-    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
+    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, side)),
   );
   onKeys(root, { Escape: controls.showAll, ...menu.keys });
   el.append(root);

@@ -40,6 +40,9 @@ const rounded = (value) => Math.max(1, Math.round(value * 1e4) / 1e4);
 /** Stands for "and above" in a range. */
 const NO_LIMIT = 1e300;
 
+const HINT =
+  "Right answers beyond the line are borderline: drag it. Drag over the bars to see only those samples.";
+
 /**
  * The threshold, a slider over the histogram.
  * @param {() => Scale | null} scaled
@@ -309,5 +312,7 @@ function probeChart(model, say) {
     follow(model, ["brush"], () => veils.place(model.get("brush"))),
     follow(model, ["threshold"], placeThreshold),
   ];
-  return { node: h("div", {}, summary, box), send, stop: () => stops.forEach((stop) => stop()) };
+  const hint = h("span", { class: "lt-small" }, HINT);
+  const head = h("div", { class: "lt-row" }, summary, hint);
+  return { node: h("div", {}, head, box), send, stop: () => stops.forEach((stop) => stop()) };
 }

@@ -284,6 +284,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [] }
   const stop = orderChanges(model, narrowed, { counted, top: () => scrollTo(0), reveal, mark, fill });
   // A table has no height to scroll in before it is on the page, and another one after a resize.
   const resized = new ResizeObserver(() => {
+    head.node.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`; // of the scroll bar
     reveal();
     fill();
   });

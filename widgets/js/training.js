@@ -118,10 +118,10 @@ function render({ model, el }) {
       const fault = model.get("fault");
       const newest = model.get("progress").split("; ").at(-1);
       if (fault) line.say(`The training continues, but cannot be shown: ${fault}`, true);
-      else line.say(newest ? `newest step: ${newest}` : "No training has logged a step yet.");
+      else line.say(newest ? `newest step: ${newest}` : model.get("missing"));
     }),
     follow(model, ["watching", "finished"], () => {
-      const closed = "not updated any more: run the cell again";
+      const closed = `not updated any more: ${onPage() ? "load this page" : "run the cell"} again`;
       const now = model.get("watching") ? "live" : closed;
       live.textContent = model.get("finished") ? "finished" : now;
     }),

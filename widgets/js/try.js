@@ -88,8 +88,9 @@ function rightLabel(text, tools, on) {
   const title = "keep it as a sample (Ctrl+Enter)";
   const button = h("button", { onclick: keep, title }, "keep as a sample");
   const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
+  const keeping = h("div", { class: "lt-row" }, button, leave);
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
-  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, button, " ", leave);
+  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, keeping);
   node.addEventListener("focusout", typing.now);
   node.addEventListener("keydown", (event) => {
     const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
@@ -100,6 +101,23 @@ function rightLabel(text, tools, on) {
     else cancel();
   });
   return { node, focus: form.focus, keep: typing.now };
+}
+
+/**
+ * What one can do here, before anything is said.
+ * @param {Model<TryTraits, TryQuestions>} model
+ * @param {(example: string) => void} take
+ */
+function introOf(model, take) {
+  const example = model.get("example");
+  const title = "put a request of the run's data into the field below";
+  return h(
+    "p",
+    { class: "lt-small" },
+    "Say what a user would say. The policy answers with calls of the tools on offer, or in words; then you" +
+      " can execute its calls, and keep the answer, corrected where it is wrong, as a sample to train on. ",
+    example ? h("button", { onclick: () => take(example), title }, "use an example") : null,
+  );
 }
 
 /** What the user said last in a dialogue. @param {SampleDetail} sample */
@@ -130,6 +148,12 @@ function render({ model, el }) {
     dir: "auto",
     style: "flex:1",
   });
+  const given = model.get("system");
+  const earlierSystem = halfWritten(model).read("system", isText)[""];
+  if (earlierSystem !== undefined) put(model, { system: earlierSystem.trim() && earlierSystem });
+  system.addEventListener("input", () => {
+    halfWritten(model).write("system", "", system.value === given ? "" : system.value || " "); // " ": emptied
+  });
   system.addEventListener("change", () => put(model, { system: system.value }));
   const request = h("textarea", {
     rows: 2,
@@ -143,6 +167,11 @@ function render({ model, el }) {
   const typing = keeper(() => put(model, { draft: request.value }));
   request.addEventListener("input", typing.later);
   request.addEventListener("blur", typing.now);
+  const intro = introOf(model, (example) => {
+    request.value = example;
+    typing.later();
+    request.focus();
+  });
   const talk = h("div", { class: "lt-talk", role: "region", "aria-label": "dialogue with the policy" });
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
@@ -195,7 +224,7 @@ function render({ model, el }) {
       line.say(answer.message);
       // The system message stands in its field.
       const messages = answer.sample.messages.filter(({ role }) => role !== "system");
-      talk.replaceChildren(dialogueOf({ ...answer.sample, messages }));
+      talk.replaceChildren(messages.length ? dialogueOf({ ...answer.sample, messages }) : intro);
       answered.replaceChildren(...answerParts(answer));
       return true;
     } catch (error) {
@@ -211,12 +240,14 @@ function render({ model, el }) {
     typing.drop();
     const said = request.value;
     const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
+    intro.remove();
     if (said.trim()) talk.append(waiting);
     request.value = "";
     put(model, { draft: "" });
     const meanwhile = `${model.get("policy")} is writing … (this can take a minute)`;
     if (await show(() => ask(model, "ask", { request: said }), meanwhile)) return;
     waiting.remove();
+    if (!talk.childElementCount) talk.append(intro);
     if (request.value) return;
     request.value = said;
     put(model, { draft: said });
@@ -226,6 +257,12 @@ function render({ model, el }) {
     opened = nothing;
     if (!sample.tokens) return [];
     const said = lastRequest(sample);
+    /** Arguments that the rules object to. */
+    const accused = sample.label.calls.flatMap((call) =>
+      call.arguments
+        .map(([name]) => name)
+        .filter((name) => objections.join().includes(`${call.name}.${name} `)),
+    );
     const forget = () => {
       put(model, { written: {} });
       kept.write("right answer", said);
@@ -272,7 +309,7 @@ function render({ model, el }) {
     };
     const write = (/** @type {string} */ text) => {
       typed(text);
-      open(text).focus();
+      open(text).focus(accused);
     };
     const correct = () => write(model.get("written").text ?? label);
     opened = { given: label, keep: () => {}, write, forget };
@@ -317,7 +354,7 @@ function render({ model, el }) {
   const root = frame(
     "try a policy",
     h("div", { class: "lt-row" }, h("label", {}, "policy ", policy), fresh),
-    h("label", { class: "lt-row" }, "system ", system),
+    h("label", { class: "lt-row" }, "system message ", system),
     tools.node,
     talk,
     answered,

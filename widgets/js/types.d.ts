@@ -104,6 +104,8 @@ interface SampleTable extends TableTraits {
   annotator: string;
   /** Names of the filters that were kept. */
   saved: string[];
+  /** Why nothing can be decided or kept, empty where it can. */
+  blocked: string;
 }
 
 interface SampleTableQuestions extends TableQuestions {
@@ -213,8 +215,6 @@ interface DisagreementTraits extends SampleTable {
   blind: boolean;
   choices: [name: string, words: string, effect: string][];
   iteration: number;
-  /** Why nothing can be decided, empty where it can. */
-  blocked: string;
 }
 
 /** A person's decision on a verdict. */
@@ -326,6 +326,8 @@ interface TrainingTraits {
   /** The latest GRPO step's completions; empty where there is none. */
   rollouts: Rollouts | Record<string, never>;
   progress: string;
+  /** Why there is nothing to show, and what to do. */
+  missing: string;
   fault: string;
   watching: boolean;
   finished: boolean;
@@ -352,6 +354,8 @@ interface JudgeCheckTraits extends TableTraits {
   running: boolean;
   /** How far the check is, or what came of it. */
   progress: string;
+  /** Percent of the check that are done; -1: not known. */
+  share: number;
   failed: boolean;
   /** Changes whenever another card is to be shown. */
   shown: number;
@@ -460,7 +464,7 @@ interface LoopMapTraits extends TableTraits {
   heat: number;
   against: boolean;
   heats: number[];
-  views: string[];
+  views: [name: string, words: string][];
   /** Reference of the view that is open below the map. */
   opened: string | null;
 }

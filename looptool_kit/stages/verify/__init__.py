@@ -43,6 +43,10 @@ class Case(NamedTuple):
     prediction_logprobs: Logprobs = None
 
 
+def _untold() -> None:
+    """What is called where nobody follows how far a judge is."""
+
+
 class Context(NamedTuple):
     """What a judge is given beside its cases."""
 
@@ -57,6 +61,8 @@ class Context(NamedTuple):
     """Filled by the judge; kept with the verdicts (calls, cost)."""
     merits: Mapping[str, Any] = {}
     """What `measure` found; empty where it never ran."""
+    judged: Callable[[], object] = _untold
+    """Called after each case by judges that `each` made, for whoever shows how far they are."""
 
 
 class Known(NamedTuple):
@@ -102,8 +108,11 @@ def each(judge_one: JudgeOne) -> Judge:
     """
 
     def judge(cases: Sequence[Case], context: Context) -> list[Verdict]:
-        likely = context.label_logprobs()
-        return [_judged(judge_one, case, logprobs) for case, logprobs in zip(cases, likely, strict=True)]
+        verdicts = []
+        for case, logprobs in zip(cases, context.label_logprobs(), strict=True):
+            verdicts.append(_judged(judge_one, case, logprobs))
+            context.judged()
+        return verdicts
 
     return judge
 
