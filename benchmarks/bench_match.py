@@ -271,7 +271,11 @@ def main() -> None:
     floor = texts["canonical JSON"].best[0] / texts["ours"].best[0]
     print(verdict("parse and match, against canonical JSON, CPU", floor, TARGET))
     if args.reference:
-        print(verdict("match, against LoopTool's comparer, CPU", costs[THEIRS].best[0] / costs["ours"].best[0], 2))
+        print(
+            verdict(
+                "match, against LoopTool's comparer, CPU", costs[THEIRS].best[0] / costs["ours"].best[0], 2
+            )
+        )
     else:
         print(
             "- LoopTool's comparer is not measured: `--reference PATH` takes a checkout of"

@@ -30,7 +30,8 @@ _LISTED = re.compile(
     re.IGNORECASE,
 )
 
-
+_LISTED_CODES = re.compile(r": ((?:[A-Z][A-Z0-9_]+, )+(?:or |and )?[A-Z][A-Z0-9_]+)\.?$")
+""""Site code: RTM1, GDN1, LIL2"."""
 _NUMBERS = re.compile(
     r"(?:^|[ ,:(])(-?\d+(?:\.\d+)?(?:, ?-?\d+(?:\.\d+)?)*,? or -?\d+(?:\.\d+)?)"
     r"(?=[).,;]|$| (?:kg|g|ml|l|cm|mm|m|km)\b)"
@@ -67,7 +68,7 @@ def told_choices(description: str) -> list[str]:
         and (_OFFERS.search(description) or re.search(rf"{_QUOTE},? or {_QUOTE}", description))
     ):
         return list(dict.fromkeys(words)) if all(map(_is_choice, words)) else []
-    match = _LISTED.search(description)
+    match = _LISTED.search(description) or _LISTED_CODES.search(description)
     listed = [w for w in re.split(r", (?:or |and )?| or | and ", match[1]) if w] if match else []
     return listed if all(map(_is_choice, listed)) and not {"this", "that", "it"} & set(listed) else []
 
@@ -89,7 +90,8 @@ def told_examples(description: str) -> list[str]:
         re.IGNORECASE,
     )
     if not match:
-        return []
+        shown = _STYLE.search(description)
+        return [shown[1] or shown[2]] if shown else []
     if inside := re.findall(_QUOTE, match[1]):
         return [w for w in inside if _is_example(w)]
     listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
@@ -105,6 +107,11 @@ def told_examples(description: str) -> list[str]:
     return [w for w in words if re.fullmatch(r"\S*[\d._+-]\S*|[A-Z]{2,}", w) and _is_example(w)]
 
 
+_CODE = r"(?!ISO|UTF|RFC|SHA|IEEE|HTTP)((?=[A-Z0-9/_-]*\d)(?=[A-Z0-9/_-]*[A-Z])[A-Z0-9]+(?:[-/_][A-Z0-9]+)+)"
+_STYLE = re.compile(
+    rf"(?<!\S){_CODE} (?:style|format)\b|\b(?:[Ff]ormat|[Ff]ormatted as|in the form|looks like):? {_CODE}"
+)
+""""L-2025-0043 style": the form of a code, shown."""
 _NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|any|etc|other|more)\b"
 
 

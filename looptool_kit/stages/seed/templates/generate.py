@@ -14,6 +14,7 @@ from looptool_kit.checks.dedup import normalised
 from looptool_kit.core.records import HELD_OUT_SPLITS
 from looptool_kit.core.samples import Sample, Samples, Tool
 from looptool_kit.core.toolcalls import canonical_calls
+from looptool_kit.stages.seed.templates.elsewhere import with_what_others_tell
 from looptool_kit.stages.seed.templates.headlines import headline
 from looptool_kit.stages.seed.templates.names import Unusable
 from looptool_kit.stages.seed.templates.room import Fits, short, trimmed
@@ -51,12 +52,13 @@ def usable(tools: Sequence[Tool], fits: Fits = short) -> tuple[list[Able], dict[
         with suppress(Unusable):
             verbs[tool.name] = headline(tool)[0]
     often = Counter(verbs.values())
-    for tool in tools:
+    for tool, told in zip(tools, with_what_others_tell(tools), strict=True):
         own = verbs.get(tool.name)
         try:
             if not fits([tool]):
                 raise Unusable("its definition alone is too large for the model's context")
-            good.append(_remembered(tool, frozenset(v for v in often if often[v] > (v == own))))
+            others = frozenset(v for v in often if often[v] > (v == own))
+            good.append(_remembered(told, others)._replace(tool=tool))
         except Unusable as error:
             reasons[tool.name] = str(error)
     return good, reasons
@@ -74,7 +76,7 @@ def _remembered(tool: Tool, verbs: frozenset[str]) -> Able:
         if len(_KNOWN) >= MAX_KNOWN:
             _KNOWN.clear()
         _KNOWN[key] = able(tool, verbs)
-    return _KNOWN[key]._replace(tool=tool)
+    return _KNOWN[key]
 
 
 def held_tools(tools: Sequence[Tool]) -> frozenset[str]:

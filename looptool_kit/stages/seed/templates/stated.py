@@ -88,6 +88,16 @@ def limits_of_text(description: str) -> dict[str, Any]:
     """
     text = description.lower()
     if match := re.search(
+        r"(?<![\w#])([A-Z][A-Z0-9]*(?:[-_/.]|(?=#)))((?:#+[-_/.])*#{2,})(?![\w#])", description
+    ):
+        return {
+            "pattern": f"^{re.escape(match[1])}{re.sub('#+', _digits, re.sub(r'[.]', r'[.]', match[2]))}$"
+        }
+    if match := re.search(
+        rf"\b([A-Z][A-Z0-9]*[-_]?) ?followed by (?:exactly )?{_COUNT} digits\b", description
+    ):
+        return {"pattern": f"^{re.escape(match[1])}[0-9]{{{_count(match[2])}}}$"}
+    if match := re.search(
         rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
     ):
         return {"pattern": f"^[A-Z]{{{_count(match[1] or 'one')}}}[0-9]{{{_count(match[2])}}}$"}
@@ -116,6 +126,10 @@ def limits_of_text(description: str) -> dict[str, Any]:
     if match := re.search(r"\b(\d+)(?: ?(?:-|to|–) ?(\d+))[- ]char", text):
         out |= {"minLength": int(match[1]), "maxLength": int(match[2])}
     return out
+
+
+def _digits(marks: re.Match[str]) -> str:
+    return f"[0-9]{{{len(marks[0])}}}"
 
 
 def _count(word: str) -> int:

@@ -1,0 +1,63 @@
+"""What one tool of a catalogue tells of an ID, for the tools that take the same ID and tell nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from looptool_kit.core.samples import Tool
+from looptool_kit.stages.seed.templates.examples import told_choices, told_examples
+from looptool_kit.stages.seed.templates.names import is_id, words_of
+from looptool_kit.stages.seed.templates.stated import described, limits_of_text
+
+_TELLS = ("enum", "const", "examples", "pattern", "format")
+"""Keywords of a schema that say what its values look like."""
+
+
+def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
+    """The tools, in order, with what is told of their IDs elsewhere.
+
+    An ID of unknown form gets the words and keywords of its namesakes, where all that
+    tell something tell the same: "Format P-######", `pattern`, examples.
+    """
+    told: dict[str, list[dict[str, Any]]] = {}
+    for tool in tools:
+        for name, schema in tool.properties.items():
+            if is_id(words_of(name)) and _tells(schema):
+                shape = {k: schema[k] for k in ("description", *_TELLS) if k in schema}
+                if shape not in told.setdefault(name, []):
+                    told[name].append(shape)
+    return [
+        _filled(tool, {name: shapes[0] for name, shapes in told.items() if len(shapes) == 1})
+        for tool in tools
+    ]
+
+
+def _tells(schema: Any) -> bool:
+    if not isinstance(schema, Mapping) or schema.get("type") not in ("string", None):
+        return False
+    words = described(schema)
+    return bool(
+        any(k in schema for k in _TELLS)
+        or limits_of_text(words)
+        or told_examples(words)
+        or told_choices(words)
+    )
+
+
+def _filled(tool: Tool, told: Mapping[str, Mapping[str, Any]]) -> Tool:
+    silent = {
+        name: schema
+        for name, schema in tool.properties.items()
+        if name in told
+        and isinstance(schema, Mapping)
+        and schema.get("type") == "string"
+        and not _tells(schema)
+    }
+    if not silent:
+        return tool
+    properties = dict(tool.properties)
+    for name, schema in silent.items():
+        words = ". ".join(filter(None, (described(schema).rstrip("."), described(told[name]))))
+        properties[name] = {**told[name], **schema, "description": words}
+    return tool.model_copy(update={"parameters": {**tool.parameters, "properties": properties}})

@@ -1,0 +1,73 @@
+"""Codes whose form a description tells, of this parameter or of its namesake in another tool."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from looptool_kit.core.samples import Tool
+from looptool_kit.stages.seed import templates
+
+WORK: dict[str, Any] = {"type": "string", "enum": ["planned", "running", "done"]}
+
+
+def tool(name: str, description: str, **parameters: Any) -> Tool:
+    schema = {"type": "object", "properties": parameters, "required": list(parameters)}
+    return Tool(name=name, description=description, parameters=schema)
+
+
+def codes(tools: list[Tool], name: str, called: str) -> set[str]:
+    """The values of a parameter in the calls of a tool."""
+    rows = templates.generate(tools, 30, seed=3)
+    return {
+        c.arguments[name] for s in rows for c in s.label.calls if c.name == called and name in c.arguments
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "form"),
+    [
+        ("Format P-######", r"P-\d{6}"),
+        ("Format AB##-###", r"AB\d{2}-\d{3}"),
+        ("PO-##/####", r"PO-\d{2}/\d{4}"),
+        ("SO followed by 8 digits", r"SO\d{8}"),
+        ("Internal number, JB- followed by six digits.", r"JB-\d{6}"),
+        ("L-2025-0043 style", r"L-20\d\d-\d{4}"),
+        ("in the form QX-104-B", r"QX-\d{3}-B"),
+        ("Job code: RTM1, GDN1, LIL2", r"RTM1|GDN1|LIL2"),
+    ],
+)
+def test_the_form_that_is_told_holds_here_and_for_its_namesakes(told: str, form: str) -> None:
+    tools = [
+        tool("get_job", "Show a job of the workshop.", job_id={"type": "string", "description": told}),
+        tool("print_sheet", "Print the sheet of a job.", job_id={"type": "string"}),
+    ]
+    for called in ("get_job", "print_sheet"):
+        found = codes(tools, "job_id", called)
+        assert found and all(re.fullmatch(form, code) for code in found), (called, found)
+
+
+def test_two_forms_of_one_name_are_not_guessed_from() -> None:
+    tools = [
+        tool("get_job", "Show a job.", job_id={"type": "string", "description": "Format P-######"}),
+        tool("get_bill", "Show the bill of a job.", job_id={"type": "string", "description": "Format X####"}),
+        tool("set_job_status", "Set the status of a job.", job_id={"type": "string"}, status=WORK),
+    ]
+    found = codes(tools, "job_id", "set_job_status")
+    assert found and not any(re.fullmatch(r"P-\d{6}|X\d{4}", code) for code in found)
+
+
+def test_the_tools_in_the_samples_are_as_they_were_given() -> None:
+    given = [
+        tool("get_job", "Show a job.", job_id={"type": "string", "description": "Format P-######"}),
+        tool("set_job_status", "Set the status of a job.", job_id={"type": "string"}, status=WORK),
+    ]
+    assert all(offered in given for s in templates.generate(given, 20, seed=1) for offered in s.tools)
+
+
+@pytest.mark.parametrize("told", ["UTF-8 format", "ISO-8601 format", "C# project", "issue #12"])
+def test_names_of_standards_are_no_codes(told: str) -> None:
+    tools = [tool("get_job", "Show a job of the workshop.", job_id={"type": "string", "description": told})]
+    assert all(re.fullmatch(r"JOB-\d+", code) for code in codes(tools, "job_id", "get_job"))
