@@ -137,9 +137,9 @@ right = lesson.check_fooled(my_situation, *my_calls)
 # How good is it where nobody tries to fool it? Its report card on sixteen other samples, whose labels are
 # right: known errors are planted in them, and the judge is asked with the wrong answer as label, as
 # prediction, and beside another wrong one. **In which kind of error is it weakest, and why?** Press the kind
-# and read its trials. *Precision*: of the labels that it calls wrong, those that are. *Recall*: of the wrong
-# labels beside a right prediction, those that it calls wrong. (`looptool judge-check RUN` does the same for
-# any judge on a whole run.)
+# and read its trials. *Precision*: of its `LABEL_WRONG` verdicts, those where the label was wrong and the
+# prediction right. *Recall*: of all such trials, those that it called so. (`looptool judge-check RUN` does
+# the same for any judge on a whole run.)
 
 # %%
 from looptool_kit.studies.judge_check import ask, trials
