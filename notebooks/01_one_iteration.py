@@ -1,14 +1,20 @@
 # %% [markdown]
 # # One iteration, for real
 #
+# One pass through the loop of LoopTool, on a small model that is really trained: **Seed, Train, Probe,
+# Verify, Expand, Compose, Evaluate**. On the settings below it takes some ten minutes on two cores. You see
+# what each stage is for, its settings, its progress, and its result in a view that you can click in.
+#
 # **In short:** in the run that is saved here the policy gets 24 of 60 held-out requests exactly right after
 # a first training on 32 samples. It fails 14 of its own training samples; the judge says of 8 that the
 # prediction is wrong and of 2 that the label is. From these come 20 accepted children and the next dataset of
-# 44 rows. Whether that helps, one iteration of this size cannot show: `06_does_it_help` asks it.
+# 44 rows. Whether that helps, one iteration of this size cannot show:
+# [06_does_it_help](06_does_it_help.ipynb) asks it.
 #
-# The heart of LoopTool, one stage after the other: **Seed, Train, Probe, Verify, Expand, Compose, Evaluate**.
-# Each stage is four cells: *why* (the idea, the formula, the paper's section), *settings* (a form that is
-# also plain Python), *run* (with a progress bar), *inspect* (a view).
+# [00_tour](00_tour.ipynb) shows the same on a recorded run; its [glossary](00_tour.ipynb#Glossary) explains
+# the words. Each stage is four cells: *why* (the idea, the formula, the section of the
+# [paper](https://arxiv.org/abs/2511.09148)), *settings* (a form that is also plain Python), *run* (with a
+# progress bar), *inspect* (a view). You may skip the formulas and leave all settings as they are.
 #
 # - A stage called twice does nothing the second time; after a changed setting it redoes what depends on it.
 # - Any run cell may be stopped with the Stop button. Run it again, or the whole notebook tomorrow, and it
@@ -16,8 +22,8 @@
 # - The run is the folder `runs/one-iteration`: Parquet tables, TOML settings, JSON manifests. Delete it to
 #   start from scratch.
 #
-# The settings below are the shortest that show everything, ten minutes or so on two cores. `PRESET = "cpu"`
-# is what `make loop` runs, with more samples and more training.
+# The settings are the shortest that show everything. `PRESET = "cpu"` is what `make loop` runs, with more
+# samples and more training.
 
 # %%
 import pandas as pd
@@ -68,14 +74,20 @@ samples[:8]
 # \mathcal{L} = -\,\mathbb{E}\Big[\min\big(\rho_t A_i,\; \mathrm{clip}(\rho_t,\, 1 - 0.2,\, 1 + 0.28)\,
 # A_i\big)\Big]$$
 #
-# without KL term. A group of which all completions are right, or none, has no advantage and teaches nothing.
-# On the CPU presets an iteration starts with a pass of supervised training over $D_j$ (`sft`), which brings
-# more for the same minutes there; GRPO joins from the second iteration on (`grpo.steps`; `grpo.steps_first`
-# for the first).
+# without KL term: the first formula is how much better than its group a completion did, the second makes good
+# ones more likely, in small steps. A group of which all completions are right, or none, has no advantage and
+# teaches nothing. On the CPU presets an iteration starts with a pass of supervised training over $D_j$
+# (`sft`), which brings more for the same minutes there; GRPO joins from the second iteration on
+# (`grpo.steps`; `grpo.steps_first` for the first). What is trained is a small adapter beside the weights
+# (`lora`).
 
 # %%
-for room in ("lora", "sft", "grpo"):
-    display(settings_form(run, room))  # noqa: F821 - IPython's; the same in Python: run.set(sft__epochs=3)
+for section in ("lora", "sft", "grpo"):
+    display(settings_form(run, section))  # noqa: F821 - IPython's; the same in Python: run.set(sft__epochs=3)
+
+# %% [markdown]
+# The view fills while the cell trains. Its still that is saved here was drawn before the first step, so it is
+# empty; the last steps are in the table below it.
 
 # %%
 training = TrainingView(run, iteration=1)
@@ -128,9 +140,8 @@ verdicts = lt.verify(run, probes)
 pd.Series([v.verdict or "unjudged" for v in verdicts]).value_counts()
 
 # %%
-review = DisagreementView(
-    run
-)  # your verdict goes before the judge's; review.decisions holds what you decided
+# Your verdict goes before the judge's; review.decisions holds what you decided.
+review = DisagreementView(run)
 review
 
 # %% [markdown]
@@ -139,7 +150,8 @@ review
 # **Why.** Error-Driven Data Expansion (section 3.5): for each error seed of $D_{ES} = D_{PW} \cup D_{LR}$,
 # $k$ children that keep the error's pattern and change the scenario. Repeating the seeds instead teaches less
 # (the paper's ablation: 73.43 against 74.34). A child passes the rules (schema, dialogue form, grounding of
-# every value) and must be new.
+# every value) and must be new. Several candidates are written for each child that is wanted: *passed, but
+# more than wanted* says that its seed has enough.
 
 # %%
 settings_form(run, "expand")  # the same in Python: run.set(expand__children=2)
@@ -173,6 +185,10 @@ expanded = lt.expand(run, verdicts, iteration=1)
 composed = lt.compose(run, probes, verdicts, expanded, iteration=1)
 composed
 
+# %% [markdown]
+# Where the rows come from: the counts of each part, two rows of each with the reason why they are there, and
+# the flow of all samples from $D_1$ to $D_2$.
+
 # %%
 members = run.table(lt.Members, "members", 2)
 rows = pd.DataFrame(
@@ -190,8 +206,7 @@ LoopMap(run)  # press a band: the samples behind it
 #
 # $$\frac{\hat{p} + z^2/2n \;\pm\; z\sqrt{\hat{p}(1 - \hat{p})/n + z^2/4n^2}}{1 + z^2/n}.$$
 #
-# This is $\pi_1$, trained on seed data alone: the policy to beat. `02_iterate` makes a run of its own, with
-# more iterations.
+# This is $\pi_1$, trained on seed data alone: the policy to beat. Nothing was trained on $D_2$ yet.
 
 # %%
 settings_form(run, "evaluate")
@@ -200,8 +215,19 @@ settings_form(run, "evaluate")
 scores = lt.evaluate(run, policy)
 f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 
+# %% [markdown]
+# In brackets the interval: with 60 requests, "40%" means somewhere from 29% to 53% in the run saved here.
+# Under it some of the answers that are right, as the model writes them: a call is JSON between two tags.
+
 # %%
 lt.print_scoreboard(run)
 pd.DataFrame(
     {"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores
 ).sort_values("right").tail(8)
+
+# %% [markdown]
+# ## What next?
+#
+# Change a decision or a setting above and run the cells below it again: only what depends on it is redone.
+# [02_iterate](02_iterate.ipynb) trains on the next datasets too, in a run of its own, and asks after each
+# iteration whether another one pays. [03_your_tools](03_your_tools.ipynb) does the same for your functions.

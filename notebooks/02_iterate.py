@@ -1,16 +1,17 @@
 # %% [markdown]
 # # Several iterations
 #
+# Two iterations of the loop for real: what got fixed, what regressed, and whether another iteration is worth
+# its minutes. On the quick settings each takes some minutes on two cores, all of it about a quarter of an
+# hour. Stop at any time; it resumes where it stopped.
+#
 # **In short:** in the run that is saved here exact match on 60 unseen requests goes from 43% to 45% in two
 # iterations, +2 points [-8, +12]: a difference that chance alone may make. What one learns here is how to see
 # that, sample by sample.
 #
-# The flow of samples through several iterations of the loop, what got fixed and what regressed, and whether
-# another iteration is worth its minutes.
-#
-# On the quick settings each iteration takes some minutes on two cores. Stop at any time; it resumes where it
-# stopped. For figures that mean something take `PRESET = "cpu"`, and several random seeds:
-# `python benchmarks/results.py` runs the loop against a control that trains on seed data alone.
+# The stages one by one are in [01_one_iteration](01_one_iteration.ipynb), the words in the
+# [glossary](00_tour.ipynb#Glossary). For figures that mean something take `PRESET = "cpu"`, and several
+# random seeds: `python benchmarks/results.py` runs the loop against a control that trains on seed data alone.
 
 # %%
 import pandas as pd
@@ -31,18 +32,22 @@ samples
 # %% [markdown]
 # ## The first iteration
 #
-# `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order. It returns
-# $D_{j+1}$.
+# `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order, with a line for
+# each. It returns $D_{j+1}$.
 
 # %%
 loop.step(1)
+
+# %% [markdown]
+# The parts of each dataset: error seeds (ES), their children (EE), right but unsure (HPPL), new seed samples,
+# and what failed but was left unjudged.
 
 # %%
 pd.DataFrame(lt.composition(run))
 
 # %% [markdown]
-# Before the next iteration is the moment to look: overrule verdicts, move the threshold. What you decide is
-# in force from here on.
+# Before the next iteration is the moment to look: overrule verdicts in the first view, move the threshold of
+# what counts as sure in the second. What you decide is in force from here on.
 
 # %%
 DisagreementView(run, iteration=1)
@@ -54,7 +59,8 @@ ProbeView(run, iteration=1)
 # ## The second iteration
 #
 # It starts from what you decided: `lt.expand` and `lt.compose` do again what your decisions touch, and
-# nothing else. From now on GRPO joins the training.
+# nothing else. From now on GRPO joins the training: one step on these settings, which shows that it runs and
+# not what it can do.
 
 # %%
 lt.compose(run, lt.probe(run, iteration=1), expanded=lt.expand(run, iteration=1), iteration=1)
@@ -87,7 +93,7 @@ loop_map
 # ## What got fixed, what regressed
 #
 # Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are
-# wrong. A mean hides both.
+# wrong. A mean hides both. `CompareView(run, "D1", "D3")` of `looptool_kit.widgets` shows each sample whole.
 
 # %%
 found = lt.scores(run)
@@ -113,7 +119,8 @@ for before, after in zip(names, names[1:], strict=False):
 pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said before", "said after"])
 
 # %% [markdown]
-# The same on the training side: samples that stayed in the dataset, and what the next policy made of them.
+# The same on the training side: samples that stayed in the dataset. Each row is their state under the first
+# policy, each column that under the second; mastered ones do not stay.
 
 # %%
 first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
@@ -126,11 +133,12 @@ pd.crosstab(
 # %% [markdown]
 # ## Stop or continue?
 #
-# The paired difference between the last two policies, with its 95% interval and McNemar's exact test. **An
+# The paired difference between the last two policies, with its 95% interval. **An
 # interval that holds 0 is not a gain yet, and not a proof of none**: with a few dozen held-out samples only
 # large effects show. A sensible rule: continue while samples are being fixed and fewer are broken; stop when
 # two iterations in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing left
-# to expand.
+# to expand. By that rule the saved run would continue: 2 fixed, 1 broken. Its interval says how little that
+# is.
 
 # %%
 from looptool_kit.core.stats import aligned
@@ -158,3 +166,10 @@ if GO_ON:
 
 # %%
 print(f"The whole run on one page: {lt.report_run(run)}")
+
+# %% [markdown]
+# ## What next?
+#
+# Open the report in the file browser: `iterate/report.html`, one level up.
+# [06_does_it_help](06_does_it_help.ipynb) compares the loop with training on seed data alone;
+# [03_your_tools](03_your_tools.ipynb) takes your own functions.

@@ -1,19 +1,21 @@
 # %% [markdown]
 # # Your own tools
 #
+# From Python functions (or an OpenAPI file) to a trained adapter that calls them, in seven to ten minutes on
+# two cores. The example is a bicycle workshop: five functions in `your_tools/tools.py` and some forty
+# requests in `your_tools/requests.jsonl`, written by hand as you would write yours. At the end the model
+# calls them.
+#
 # **In short:** in the run that is saved here a policy that never saw these tools gets 19 of 29 new requests
 # exactly right, 24 after training on the requests below and 22 after an iteration of the loop. From start to
 # end that is +10 points [-7, +28]: 29 requests are too few to tell whether it helped. Write more of your own.
-#
-# From Python functions (or an OpenAPI file) to a trained adapter that calls them. The example is a bicycle
-# workshop: five functions in `your_tools/tools.py` and some forty requests in `your_tools/requests.jsonl`,
-# written by hand as you would write yours.
 #
 # **What you bring.** Functions with type hints and docstrings, and two or three dozen requests with the calls
 # you expect. No language model writes data here: your requests are multiplied by swapping values (dates,
 # names, numbers, choices), so their *wordings* remain yours. Write many different ones.
 #
-# On the settings below this takes seven minutes on two cores. Stop at any time; it resumes where it stopped.
+# Stop at any time; it resumes where it stopped. The words of the loop are in the
+# [glossary](00_tour.ipynb#Glossary) of the tour.
 
 # %%
 import json
@@ -95,9 +97,9 @@ print(f"{len(own)} requests checked")
 # %% [markdown]
 # ## Multiply
 #
-# The `slots` expander swaps values consistently in request and label, so the labels stay exact. Held-out
-# requests are multiplied apart from the others, with values of their own, and near-duplicates of anything
-# already there are left out.
+# The `slots` expander (the part of the loop that writes new samples from given ones) swaps values
+# consistently in request and label, so the labels stay exact. Held-out requests are multiplied apart from the
+# others, with values of their own, and near-duplicates of anything already there are left out.
 
 # %%
 from looptool_kit.stages.expand.slots import children
@@ -134,7 +136,8 @@ pd.Series([s.split for s in pool]).value_counts()
 # %% [markdown]
 # ## The loop
 #
-# The same loop as everywhere, from your file. Rows of another split than `train` are the held-out set.
+# The same loop as everywhere, from your file: train, evaluate, probe, verify, expand, compose, train again.
+# Rows of another split than `train` are the held-out set. This is the cell that takes the minutes.
 
 # %%
 PRESET = "cpu-quick"  # or "cpu"
@@ -148,8 +151,9 @@ lt.Loop(run).run()
 LoopMap(run)
 
 # %% [markdown]
-# Look through the failures: with a file of your own there are no planted errors, so a `LABEL_WRONG` here
-# means that one of *your* labels may be wrong.
+# Look through the failures, then through what the policy was unsure of, and the samples that were written
+# from its errors: with a file of your own there are no planted errors, so a `LABEL_WRONG` here means that one
+# of *your* labels may be wrong.
 
 # %%
 DisagreementView(run)
@@ -160,6 +164,11 @@ ProbeView(run)
 # %%
 ExpansionView(run)
 
+# %% [markdown]
+# Did it help? `base` is the model as it came, `D1` after training on your requests, `D2` after an iteration
+# of the loop. In the saved run the first training brought most, and the iteration lost two of 29 again, which
+# chance alone may do. The intervals in brackets are wide: that is what 29 requests can tell.
+
 # %%
 lt.print_scoreboard(run)
 
@@ -169,6 +178,7 @@ lt.print_scoreboard(run)
 # The adapter is an ordinary PEFT folder. A new request goes in; what comes out is parsed by the same parser
 # that trained it, and the rule tier reads it as it read your requests: schema, dialogue form, and whether
 # every value was said. Only then does your function run. What the rules object to is shown, never executed.
+# `TryView(run)` of `looptool_kit.widgets` is a chat box with the same checks.
 
 # %%
 from your_tools import tools as workshop
@@ -214,7 +224,13 @@ for request in (
 # %% [markdown]
 # ## With your own
 #
-# Put your functions and requests beside these, change `HERE` and the names above, and delete
-# `runs/your-tools`. What helps most, in this order: more different wordings for each tool; requests that
-# leave something out, with the question you expect; requests that no tool serves; and a look at every
-# `LABEL_WRONG`.
+# 1. Put your functions and requests into a folder beside `your_tools`, in the same form.
+# 2. Change `HERE` in the first cell, and the `import` and the requests under *Use it*.
+# 3. Delete `runs/your-tools`, or give the run another name, and run all cells.
+#
+# What helps most, in this order: more different wordings for each tool; requests that leave something out,
+# with the question you expect; requests that no tool serves; and a look at every `LABEL_WRONG`.
+#
+# Without requests of your own, `looptool init runs/mine --tools my_tools.py` in a terminal writes some from
+# your functions. A larger model is in [04_single_gpu](04_single_gpu.ipynb), and how to tell whether it helped
+# in [06_does_it_help](06_does_it_help.ipynb).

@@ -1,14 +1,17 @@
 # %% [markdown]
 # # The method as a lesson
 #
-# **In short:** what came out stands in no cell here. You find it out by yourself.
-#
 # Five exercises on the ideas that carry the loop: perplexity, composition, label errors, judges, rewards.
-# Nothing is trained. Each exercise is a question, a cell for your answer, and a check that tells you how it
-# stands. *Run All* is safe: it shows no solution, and an exercise without an answer just says that it waits.
-# `lesson.solution(1)` prints one, if you ask for it.
+# Nothing is trained. *Run All Cells* takes half a minute, the exercises about an hour. Each is a question, a
+# cell for your answer, and a check that tells you how it stands.
 #
-# Read `00_tour` first.
+# **In short:** you will find out that label errors survive where nobody looks, that a judge without a
+# language model has holes, and that a reward pays for what it says, not for what was meant. No answer is
+# shown before you ask: `lesson.solution(1)` prints one, and an exercise without an answer just says that it
+# waits.
+#
+# Read [00_tour](00_tour.ipynb) first; its [glossary](00_tour.ipynb#Glossary) explains the words. The samples
+# are those of the recorded run that the tour shows, in a copy of your own.
 
 # %%
 import math
@@ -33,15 +36,17 @@ run
 #
 # $$\mathrm{PPL} = \exp\Big(-\frac{1}{L}\sum_{t=1}^{L} \log p(y_t)\Big)$$
 #
-# (LoopTool, section 3.3.) Below are the tokens of one answer with their natural-log probabilities. **What is
-# its perplexity?** 1 would be complete certainty. By the way: which token was the model least sure of, and
-# why there?
+# (LoopTool, section 3.3.) Below are the tokens of one answer, each with its probability $p$ and the natural
+# logarithm of it. **What is the answer's perplexity?** 1 would be complete certainty. By the way: which token
+# was the model least sure of, and why there?
 
 # %%
 probe = max((p for p in probes if p.correct), key=lambda p: p.perplexity)
 logprobs = probe.logprobs
-p = [round(math.exp(x), 4) for x in logprobs]
-pd.DataFrame({"token": probe.tokens, "log p": [round(x, 4) for x in logprobs], "p": p}).T
+pd.DataFrame(
+    {"token": token, "p": f"{math.exp(x):.4f}", "log p": f"{x:.4f}"}
+    for token, x in zip(probe.tokens, logprobs, strict=True)
+)
 
 # %%
 my_perplexity = None  # a number, or Python: `logprobs` is the tuple above
@@ -55,23 +60,23 @@ right = lesson.check_perplexity(my_perplexity, probe)
 #
 # $D_{j+1} = D_{ES} \cup D_{EE} \cup D_{HPPL} \cup D_{\text{seed-new}}$ (section 3.6). $D_{HPPL}$ are the
 # correct answers whose perplexity lies **above** the threshold; the paper names none and lets a person
-# choose. Here are the perplexities of all correct answers, and the composition as it stands.
+# choose. Rows that the judge calls `BOTH_CORRECT` count as correct here. `HPPL` has an upper limit: of more
+# answers than that the least sure ones are kept. Below: the correct answers, the least sure first, and the
+# composition as it stands.
 
 # %%
-print("perplexity of the correct answers:", sorted(round(p.perplexity, 4) for p in probes if p.correct))
-print(
-    "threshold:",
-    (run.manifest("probes", j) or {})["threshold"],
-    " BOTH_CORRECT:",
-    sum(v.verdict == "BOTH_CORRECT" for v in verdicts),
-)
-print("at the most:", run.settings.compose.hppl, "samples in HPPL")
+correct = sorted((p.perplexity for p in probes if p.correct), reverse=True)
+print(f"{len(correct)} correct answers; {sum(v.verdict == 'BOTH_CORRECT' for v in verdicts)} BOTH_CORRECT")
+print(f"threshold now: {(run.manifest('probes', j) or {})['threshold']:.4f}")
+print(f"at most in HPPL: {run.settings.compose.hppl}")
+print("the 16 least sure:", *(f"{x:.3f}" for x in correct[:16]))
+print("(all of them: `correct`)")
 now = lesson.compose_at(run, None)
-pd.DataFrame([now])
+pd.DataFrame([now], index=["now"])
 
 # %% [markdown]
-# **Set the threshold to 1.0 (or another value) and predict `HPPL` and `total` before you look.** The check
-# writes your threshold as a decision, composes, and takes it back.
+# **Set the threshold to 1.0 and predict `HPPL` and `total` before you look. Then set it to 1.1: what changes,
+# and why only then?** The check writes your threshold as a decision, composes, and takes it back.
 
 # %%
 my_threshold = 1.0
@@ -84,20 +89,17 @@ right = lesson.check_composition(run, my_threshold, my_prediction)
 # %% [markdown]
 # ## 3. Find the planted label errors
 #
-# Four of these sixteen labels are wrong, in ways in which annotators go wrong. **Which rows?** Read the
-# request against the label, word by word. A label error that survives teaches the model the error; a right
-# label that is "corrected" does the same.
+# Four of these sixteen labels are wrong, in ways in which annotators go wrong. **Which rows?** Under each
+# dialogue stands its label; read the request against it, word by word. A label error that survives teaches
+# the model the error; a right label that is "corrected" does the same.
 
 # %%
 samples = lesson.noisy_samples()[0]
 for i, s in enumerate(samples):
-    print(
-        f"{i:2}  {' / '.join(m.content for m in s.messages)}\n"
-        f"    {', '.join(f'{c.name} {c.arguments}' for c in s.label.calls)}\n"
-    )
+    print(f"{i:2}  {' / '.join(m.content for m in s.messages)}\n    {words(s.label)}\n")
 
 # %%
-my_rows = None  # a set of row numbers
+my_rows = None  # a set of row numbers, as {0, 1}
 
 # %%
 right = lesson.check_planted(my_rows)
@@ -135,7 +137,9 @@ right = lesson.check_fooled(my_situation, *my_calls)
 # How good is it where nobody tries to fool it? Its report card on sixteen other samples, whose labels are
 # right: known errors are planted in them, and the judge is asked with the wrong answer as label, as
 # prediction, and beside another wrong one. **In which kind of error is it weakest, and why?** Press the kind
-# and read its trials. (`looptool judge-check RUN` does the same for any judge on a whole run.)
+# and read its trials. *Precision*: of its `LABEL_WRONG` verdicts, those where the label was wrong and the
+# prediction right. *Recall*: of all such trials, those that it called so. (`looptool judge-check RUN` does
+# the same for any judge on a whole run.)
 
 # %%
 from looptool_kit.studies.judge_check import ask, trials
@@ -150,7 +154,7 @@ JudgeCheckView(answered, true)
 #
 # GRPO maximises the reward, not what you meant (section 3.2). **a)** Here is a reward as people write it in a
 # hurry, over sets: read `lesson.naive_reward`. **Write a wrong completion that it pays for.** There are at
-# least four ways.
+# least four ways. Start from the right answer, which is printed last, and change it.
 
 # %%
 import inspect
@@ -186,7 +190,7 @@ drive = lt.Sample(
 print(lt.render_answer(drive.label))
 
 # %%
-my_completion = None  # text, with its <tool_call> tags
+my_completion = None  # text, with its <tool_call> tags, as printed above
 
 # %%
 right = lesson.check_naive(my_completion, drive)
@@ -202,7 +206,12 @@ reply = lt.Label(
     mentions=(("date", "day", "when"), ("how many", "people", "guests")),
     asks=True,
 )
-reply
+print("a right reply:", reply.reply)
+print(
+    "a reply earns 1 if it is a question and has a word of each:",
+    *(" / ".join(m) for m in reply.mentions),
+    sep="\n  ",
+)
 
 # %%
 my_reply = None  # text
@@ -218,5 +227,6 @@ right = lesson.check_bananas(my_reply, reply)
 #
 # ## What to try next
 #
-# Take `01_one_iteration`, set `probe.quantile` or `expand.children`, and predict the next dataset before you
-# compose it.
+# Take [01_one_iteration](01_one_iteration.ipynb), set `probe.quantile` or `expand.children`, and predict the
+# next dataset before you compose it. Whether the loop helps more than other training is the question of
+# [06_does_it_help](06_does_it_help.ipynb).

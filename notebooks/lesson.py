@@ -101,9 +101,10 @@ def check_composition(run: lt.Run, threshold: float, predicted: Mapping[str, int
         for part in ("HPPL", "total")
         if predicted[part] != actual[part]
     ]
+    limit = run.settings.compose.hppl
     hints = (
-        "Count the correct answers above the threshold. What the threshold moves is HPPL alone; the other"
-        " parts stay."
+        "Count the correct answers and BOTH_CORRECT rows above the threshold; HPPL holds at most"
+        f" {limit}. What the threshold moves is HPPL alone; the other parts stay."
     )
     return _say(not wrong, f"{'; '.join(wrong)}. {hints}" if wrong else f"D_(j+1) is then {actual}.")
 

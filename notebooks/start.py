@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import traceback
+from html import escape
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -63,12 +64,21 @@ def _stopped(
         shell.showtraceback((kind, error, trace), tb_offset=tb_offset)
 
 
+_NUMBER = r"\s*[-+]?[\d.,]*\d[\d.,]*%?\s*"
+
+
 def left_aligned(frame: Any) -> str:
-    """A pandas table as HTML whose texts, unlike its numbers, begin at the left.
+    """A pandas table as HTML whose texts and their heads, unlike numbers, begin at the left.
 
     JupyterLab sets all of them at the right, where sentences are hard to read.
     """
-    return re.sub(r"<td>(?!\s*[-+]?[\d.,]+%?\s*</td>)", '<td style="text-align:left">', frame._repr_html_())
+    left = 'style="text-align:left"'
+    head, body = frame._repr_html_().split("</thead>", 1)
+    body = re.sub(rf"<(td|th)>(?!{_NUMBER}</t)", rf"<\1 {left}>", body)
+    for place, name in enumerate(frame.columns):
+        if not all(re.fullmatch(_NUMBER, str(value)) for value in frame.iloc[:, place]):
+            head = head.replace(f"<th>{escape(str(name))}</th>", f"<th {left}>{escape(str(name))}</th>", 1)
+    return f"{head}</thead>{body}"
 
 
 if "IPython" in sys.modules and (shell := sys.modules["IPython"].get_ipython()) is not None:

@@ -54,6 +54,8 @@ def test_texts_of_a_pandas_table_begin_at_the_left() -> None:
         (False, "-3"),
         (False, "1,024"),
     ]
+    heads = re.findall(r"<th( style=\"text-align:left\")?>(\w+)</th>", start.left_aligned(frame))
+    assert {name for left, name in heads if left} == {"said"} and ("", "right") in heads
 
 
 def test_make_says_where_the_commands_are() -> None:

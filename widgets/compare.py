@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 import traitlets
 
 from looptool_kit.core.errors import RunError
-from looptool_kit.core.preview import table_html
+from looptool_kit.core.preview import table_html, words
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import paired
@@ -119,14 +120,16 @@ class CompareView(TableView):
         return {"before": _card(row, row.before), "after": _card(row, row.after), "change": row.change}
 
     def static_html(self) -> str:
-        table = table_html(("change", "samples"), self.counts, self.about)
+        # Its caption would be as narrow as the table of two columns.
+        table = f"<p>{html.escape(self.about)}</p>{table_html(('change', 'samples'), self.counts)}"
         flipped = [i for i, row in enumerate(self._both.rows) if row.change in ("fixed", "broken")]
         rows = [
-            (r.change, r.sample.request, r.before.text, r.after.text)
+            (r.change, *(c[:300] for c in (r.sample.request, words(r.before.answer), words(r.after.answer))))
             for r in (self._both.rows[i] for i in flipped[:STATIC_ROWS])
         ]
         head = ("change", "request", self._both.before, self._both.after)
-        return table + table_html(head, rows, f"{len(rows)} of {len(flipped)} samples that changed sides")
+        caption = f"{len(rows)} of {len(flipped)} samples that changed sides"
+        return table + table_html(head, rows, caption, wide=head[1:])
 
     def _about(self) -> str:
         both = self._both

@@ -13,6 +13,12 @@ ROWS = 8
 """Rows of a table that are shown."""
 MAX_CHARACTERS = 160
 """Of a cell."""
+LINE_CHARACTERS = 100
+"""Those that a table as wide as a notebook has room for: JupyterLab with its file browser, 1,400 pixels."""
+WORD_CHARACTERS = 14
+"""A narrow column's word longer than this is broken, so that the columns of text keep room."""
+NARROW_SHARE = 54
+"""Percent of the width that the narrow columns get at most."""
 WIDE = ("request", "label", "text", "rationale", "sample", "answer", "pattern")
 """Columns that get room to be read in."""
 
@@ -28,27 +34,41 @@ def table_html(
         caption: stands above the table.
         wide: columns of text, which get most of the width.
     """
-    left = "text-align:left"
-    wide = [c for c in columns if c in wide]
-    share = f"width:{70 // len(wide)}%;" if wide else ""
-    # A layout that browsers work out from the texts: in one of fixed widths, the words of narrow columns lie
-    # over each other in a notebook that is not trusted, where JupyterLab drops `overflow-wrap`.
-    looks = [f"{share}{left};overflow-wrap:anywhere" if c in wide or not wide else left for c in columns]
+    left, body_rows = "text-align:left", [[visible(v) for v in row] for row in rows]
+    shares = _shares(columns, body_rows, wide)
+    # JupyterLab lays tables out by the widths of their heads, where words that are longer lie over the next
+    # cell; of a notebook that is not trusted it keeps `word-wrap`, but not its newer name `overflow-wrap`.
+    looks = [f"{f'width:{share}%;' if share else ''}{left};word-wrap:break-word" for share in shares]
     head = "".join(
         f'<th style="{look}">{html.escape(visible(c))}</th>' for c, look in zip(columns, looks, strict=True)
     )
     body = "".join(
         "<tr>"
         + "".join(
-            f'<td dir="auto" style="{look}">{html.escape(visible(v))}</td>'
-            for v, look in zip(row, looks, strict=True)
+            f'<td dir="auto" style="{look}">{html.escape(v)}</td>' for v, look in zip(row, looks, strict=True)
         )
         + "</tr>"
-        for row in rows
+        for row in body_rows
     )
     title = f'<caption style="{left}">{html.escape(visible(caption))}</caption>'
-    full = ' style="width:100%"' if wide else ""
+    full = ' style="width:100%"' if any(shares) else ""
     return f"<table{full}>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _shares(columns: Sequence[str], rows: Sequence[Sequence[str]], wide: Collection[str]) -> list[int]:
+    """Percent of the width for each column, narrow ones by their longest word; 0 without a wide one."""
+    texts = sum(c in wide for c in columns)
+    if not texts:
+        return [0] * len(columns)
+    words_of = [" ".join((c, *(row[k] for row in rows))).split() for k, c in enumerate(columns)]
+    # Two more for the space between columns.
+    needed = [
+        0 if c in wide else min(WORD_CHARACTERS, max(map(len, said), default=0)) + 2
+        for c, said in zip(columns, words_of, strict=True)
+    ]
+    room = max(LINE_CHARACTERS, 100 * sum(needed) / NARROW_SHARE)
+    shares = [round(100 * n / room) for n in needed]
+    return [share or (100 - sum(shares)) // texts for share in shares]
 
 
 def preview(table: Any) -> str:

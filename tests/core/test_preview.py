@@ -29,11 +29,24 @@ def test_tables_show_their_first_rows_with_a_count() -> None:
 
 
 def test_no_column_lies_over_another_where_a_notebook_is_not_trusted() -> None:
-    """JupyterLab then drops `overflow-wrap`: with fixed widths, long words reach into the next cell."""
-    shown = table_html(
-        ("request", "tool", "error"), [("Please.", "list_device_timers", "none")], "", ("request",)
+    """JupyterLab lays tables out by the widths of their heads, and drops `overflow-wrap`."""
+    columns = ("request", "judge", "confidence", "error", "tool", "rationale")
+    cells = (
+        "Please. " * 20,
+        "PRED_WRONG",
+        "0.94",
+        "missing parameter",
+        "list_all_device_timers",
+        "Why. " * 30,
     )
-    assert "table-layout" not in shown and shown.count("overflow-wrap:anywhere") == 2  # head and cell
+    shown = table_html(columns, [cells] * 3, "", ("request", "rationale"))
+    assert shown.count("word-wrap:break-word") == shown.count("<th ") + shown.count("<td ") == 24
+    widths = dict(zip(columns, map(int, re.findall(r'<th style="width:(\d+)%', shown)), strict=True))
+    assert 90 <= sum(widths.values()) <= 100 and widths["request"] == widths["rationale"] >= 20
+    assert widths["judge"] >= len("PRED_WRONG") and widths["tool"] < len("list_all_device_timers")
+    assert "width" not in table_html(("from", "to"), [("D1", "D2")])
+    many = table_html(("request", *(f"a_column_{k}" for k in range(12))), [], "", ("request",))
+    assert int(re.findall(r"width:(\d+)%;text", many)[0]) >= 30
 
 
 def test_text_of_samples_stays_text() -> None:
