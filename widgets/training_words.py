@@ -76,9 +76,10 @@ def short(value: Any) -> str:
 
 
 def _change(key: str, first: float, last: float) -> str:
+    """By how much it changed; not whether for the better, since each step has other samples."""
     if short(100 * (last - first)) == "0":
         return "no change"
-    by, better = abs(last - first), (last > first) == (key != "loss")
+    by = abs(last - first)
     share = f"{100 * by:.0f} points" if key in SHARES else short(by)
     part = f"{100 * by / first:.0f}%" if key == "loss" and first > 0 else share
-    return f"{'+' if last > first else '−'}{part}, {'better' if better else 'worse'}"
+    return f"{'+' if last > first else '−'}{part}"

@@ -49,6 +49,33 @@ def test_the_form_that_is_told_holds_here_and_for_its_namesakes(told: str, form:
         assert found and all(re.fullmatch(form, code) for code in found), (called, found)
 
 
+def test_a_number_that_names_one_has_the_form_of_its_namesake() -> None:
+    tools = [
+        tool(
+            "get_donor", "Show a donor.", donor_no={"type": "string", "description": "Donor number, 8 digits"}
+        ),
+        tool(
+            "list_gifts",
+            "List the gifts of a donor.",
+            donor_no={"type": "string", "description": "The donor"},
+        ),
+    ]
+    found = codes(tools, "donor_no", "list_gifts")
+    assert found and all(re.fullmatch(r"\d{8}", code) for code in found)
+
+
+def test_a_city_with_its_state_is_said_as_the_example_or_not_at_all() -> None:
+    told = {"type": "string", "description": "City, ST - e.g. Dallas, TX"}
+    untold = {"type": "string", "description": "City, ST"}
+    stops = [
+        tool("find_stops", "Find stops near a city.", city=told),
+        tool("list_depots", "List depots.", city=untold),
+    ]
+    able, why = templates.usable(stops, lambda tools: True)
+    assert [a.tool.name for a in able] == ["find_stops"] and "city" in why["list_depots"]
+    assert codes(stops[:1], "city", "find_stops") == {"Dallas, TX"}
+
+
 def test_two_forms_of_one_name_are_not_guessed_from() -> None:
     tools = [
         tool("get_job", "Show a job.", job_id={"type": "string", "description": "Format P-######"}),

@@ -8,6 +8,7 @@ from typing import Any
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates.examples import told_choices, told_examples
 from looptool_kit.stages.seed.templates.names import is_id, words_of
+from looptool_kit.stages.seed.templates.numbers import NUMBERED
 from looptool_kit.stages.seed.templates.stated import described, limits_of_text
 
 _TELLS = ("enum", "const", "examples", "pattern", "format")
@@ -23,7 +24,7 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
     told: dict[str, list[dict[str, Any]]] = {}
     for tool in tools:
         for name, schema in tool.properties.items():
-            if is_id(words_of(name)) and _tells(schema):
+            if _names_one(name) and _tells(schema):
                 shape = {k: schema[k] for k in ("description", *_TELLS) if k in schema}
                 if shape not in told.setdefault(name, []):
                     told[name].append(shape)
@@ -31,6 +32,11 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
         _filled(tool, {name: shapes[0] for name, shapes in told.items() if len(shapes) == 1})
         for tool in tools
     ]
+
+
+def _names_one(name: str) -> bool:
+    words = words_of(name)
+    return is_id(words) or NUMBERED.fullmatch(words) is not None
 
 
 def _tells(schema: Any) -> bool:

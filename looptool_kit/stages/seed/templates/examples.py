@@ -94,7 +94,7 @@ def told_examples(description: str) -> list[str]:
         return [shown[1] or shown[2]] if shown else []
     if inside := re.findall(_QUOTE, match[1]):
         return [w for w in inside if _is_example(w)]
-    listed = re.split(r", (?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
+    listed = re.split(r", (?![A-Z]{2}\b)(?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
     # "Such as roadworks or events" speaks of a kind, and gives no text: what is not quoted is a code, or all
     # that follows "e.g.".
     words = map(str.strip, listed)
@@ -102,7 +102,8 @@ def told_examples(description: str) -> list[str]:
         return [
             w
             for w in words
-            if re.fullmatch(rf"(?!{_NO_THING})\w[\w.+/-]*(?: \w[\w.+/-]*){{0,2}}", w) and _is_example(w)
+            if re.fullmatch(rf"(?!{_NO_THING})\w[\w.+/-]*(?: \w[\w.+/-]*){{0,2}}(?:, [A-Z]{{2}})?", w)
+            and _is_example(w)
         ]
     return [w for w in words if re.fullmatch(r"\S*[\d._+-]\S*|[A-Z]{2,}", w) and _is_example(w)]
 

@@ -213,6 +213,8 @@ def is_told(kind: Type, words: str, told: str) -> bool:
     if kind is wt.CITY and words in ("location", "place"):
         more = re.search(r"\b(?:and|state|country|region)\b|[,;(]", told)
         return more is None and re.search(r"\b(?:city|town)\b", told) is not None
+    if kind is wt.CITY and re.search(r"\bcity(?:,| and|/) ?(?:st|state|country|province|zip)\b", told):
+        return False
     role = re.search(_ROLE, words) is not None
     if kind is not wt.PERSON or words == "full name" or (role and words.endswith("name")):
         return True
