@@ -98,3 +98,12 @@ def test_the_tools_in_the_samples_are_as_they_were_given() -> None:
 def test_names_of_standards_are_no_codes(told: str) -> None:
     tools = [tool("get_job", "Show a job of the workshop.", job_id={"type": "string", "description": told})]
     assert all(re.fullmatch(r"JOB-\d+", code) for code in codes(tools, "job_id", "get_job"))
+
+
+def test_what_is_declined_is_never_an_id_alone() -> None:
+    tools = [tool("get_job", "Show a job of the workshop.", job_id={"type": "string"})]
+    rows = templates.generate(tools, 150, seed=2, kinds=["decline"])
+    assert len(rows) > 60
+    assert [
+        s.request for s in rows if re.search(r"\b(?:delete|cancel|remove) [A-Z]+-?\d+\W*$", s.request)
+    ] == []

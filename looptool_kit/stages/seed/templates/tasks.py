@@ -317,10 +317,12 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
         text = g.frame(say(other.spec, args, scene), scene)
         return Made(text, _refusal(other.spec.description, text, scene.rng), (), scene, offered)
     subjects = frozenset[str]().union(*(a.subject for a in pool))
+    # "Delete WA-4239" does not say of what: anybody's tools may have such an ID.
     far = [
         s
         for s in specs().values()
-        if not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
+        if any(p.optional is False and not p.type.name.endswith(" id") for p in s.params)
+        and not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
     ]
     if not far:
         raise Impossible
