@@ -29,16 +29,31 @@ def own_configuration(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
         yield
 
 
+def saved_checkpoint(folder: Path, tokenizer: Any, tokens: int) -> Path:
+    """A tiny random Llama with its tokenizer, as a checkpoint folder."""
+    from tiny_models import tiny_model
+
+    tiny_model("llama", tokens=tokens).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny random Llama with its tokenizer, as a checkpoint folder."""
+    """A tiny random model that reads and writes bytes."""
     pytest.importorskip("torch")
-    from tiny_models import WORDY, tiny_model, wordy_tokenizer
+    from tiny_models import BYTES, tiny_tokenizer
 
-    folder = tmp_path_factory.mktemp("tiny")
-    tiny_model("llama", tokens=WORDY).save_pretrained(folder)
-    wordy_tokenizer().save_pretrained(folder)
-    return folder
+    return saved_checkpoint(tmp_path_factory.mktemp("tiny"), tiny_tokenizer(), BYTES)
+
+
+@pytest.fixture(scope="session")
+def wordy_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny random model with a quarter of the tokens, for whole loops."""
+    pytest.importorskip("torch")
+    from tiny_models import WORDY, wordy_tokenizer
+
+    return saved_checkpoint(tmp_path_factory.mktemp("wordy"), wordy_tokenizer(), WORDY)
 
 
 @pytest.fixture

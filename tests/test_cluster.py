@@ -66,11 +66,11 @@ def tables(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_loop_on_two_workers_gives_the_tables_of_the_plain_run(
-    ray_of_two: ClusterSettings, tiny_checkpoint: Path, tmp_path: Path
+    ray_of_two: ClusterSettings, wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
     for name, address in (("plain", ""), ("ray", "local")):
         where = {"cluster__address": address, "cluster__workers": 2}
-        with Run.create(tmp_path / name, "cpu-quick", model=str(tiny_checkpoint), **(TINY | where)) as run:
+        with Run.create(tmp_path / name, "cpu-quick", model=str(wordy_checkpoint), **(TINY | where)) as run:
             Loop(run, lambda _: None).run()
     plain, ray = tables(tmp_path / "plain"), tables(tmp_path / "ray")
     assert any("probes" in name for name in plain) and any("verdicts" in name for name in plain)

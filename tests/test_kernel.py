@@ -113,9 +113,9 @@ def run_all(manager: KernelManager, cells: Sequence[str], until: Callable[[], bo
 
 
 def test_a_kernel_restarted_in_a_training_resumes_at_its_checkpoint_by_run_all(
-    tiny_checkpoint: Path, tmp_path: Path
+    wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
-    settings = {"model": str(tiny_checkpoint)} | TINY
+    settings = {"model": str(wordy_checkpoint)} | TINY
     with Run.create(tmp_path / "whole", "cpu-quick", **settings) as run:
         train(run, seed(run))
     manager = KernelManager(kernel_name="python3")

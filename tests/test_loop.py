@@ -56,9 +56,11 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def undisturbed(wordy_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("loop") / "run"
-    done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        command(folder, wordy_checkpoint), env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert "held-out exact match" in done.stdout and (folder / "report.html").exists()
     peaks = [
@@ -91,13 +93,13 @@ MOMENTS = (
 
 @pytest.mark.timeout(1800)
 def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
-    undisturbed: Path, tiny_checkpoint: Path, tmp_path: Path
+    undisturbed: Path, wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "run"
     rng, context = random.Random(0), processes()
     kills = 0
     for moment in MOMENTS:
-        process = context.Process(target=in_silence, args=(command(folder, tiny_checkpoint)[3:],))
+        process = context.Process(target=in_silence, args=(command(folder, wordy_checkpoint)[3:],))
         process.start()
         while process.is_alive() and not any(folder.glob(moment)):
             time.sleep(0.005)
@@ -105,7 +107,9 @@ def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
         kills += process.is_alive()
         process.kill()
         process.join()
-    done = subprocess.run(command(folder, tiny_checkpoint), env=environment(), capture_output=True, text=True)
+    done = subprocess.run(
+        command(folder, wordy_checkpoint), env=environment(), capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert kills >= 5
     a, b = contents(undisturbed), contents(folder)
@@ -113,7 +117,7 @@ def test_a_loop_killed_at_any_moment_ends_with_the_same_tables(
     assert [name for name in a if a[name] != b[name]] == []
 
 
-def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, tiny_checkpoint: Path) -> None:
+def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, wordy_checkpoint: Path) -> None:
     before = {
         p: p.stat().st_mtime_ns
         for p in undisturbed.rglob("*")
@@ -121,14 +125,14 @@ def test_a_finished_loop_does_nothing_the_second_time(undisturbed: Path, tiny_ch
     }
     started = time.monotonic()
     done = subprocess.run(
-        command(undisturbed, tiny_checkpoint), env=environment(), capture_output=True, text=True
+        command(undisturbed, wordy_checkpoint), env=environment(), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert {p: p.stat().st_mtime_ns for p in before} == before, time.monotonic() - started
 
 
-def test_ctrl_c_says_that_nothing_is_lost(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    start = command(tmp_path / "run", tiny_checkpoint)
+def test_ctrl_c_says_that_nothing_is_lost(wordy_checkpoint: Path, tmp_path: Path) -> None:
+    start = command(tmp_path / "run", wordy_checkpoint)
     process = subprocess.Popen(
         start, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

@@ -219,9 +219,9 @@ TINY = {
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", [n for n in NAMES if n not in FAST])
 def test_trains_top_to_bottom_and_again_from_where_it_was(
-    name: str, tiny_checkpoint: Path, tmp_path: Path
+    name: str, wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
-    small = {"seeds__first": 12, "seeds__fresh": [4]} | TINY | {"model": str(tiny_checkpoint)}
+    small = {"seeds__first": 12, "seeds__fresh": [4]} | TINY | {"model": str(wordy_checkpoint)}
     build.execute(
         build.convert(name), tmp_path, seconds=600, LOOPTOOL_OVERRIDES=json.dumps(small), OMP_NUM_THREADS="1"
     )
@@ -261,7 +261,7 @@ policy = policy_of(run, 0)
 
 @pytest.mark.timeout(900)
 def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(
-    tiny_checkpoint: Path, tmp_path: Path
+    wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
     from jupyter_client.manager import start_new_kernel
 
@@ -276,7 +276,7 @@ def test_a_run_cell_stopped_with_the_stop_button_goes_on_where_it_stopped(
         assert reply["status"] == "ok", reply
 
     try:
-        run(SLOW.format(model=str(tiny_checkpoint), notebooks=str(NOTEBOOKS)))
+        run(SLOW.format(model=str(wordy_checkpoint), notebooks=str(NOTEBOOKS)))
         # Not to stop on its error: the kernel would for a moment turn away what is asked next.
         client.execute("probes = lt.probe(run, samples, policy, iteration=1)", stop_on_error=False)
         for _ in range(600):

@@ -121,7 +121,7 @@ class CompareView(TableView):
 
     def static_html(self) -> str:
         # Its caption would be as narrow as the table of two columns.
-        table = f"<p>{html.escape(self.about)}</p>{table_html(('change', 'samples'), self.counts)}"
+        table = f"<div>{html.escape(self.about)}</div>{table_html(('change', 'samples'), self.counts)}"
         flipped = [i for i, row in enumerate(self._both.rows) if row.change in ("fixed", "broken")]
         rows = [
             (r.change, *(c[:300] for c in (r.sample.request, words(r.before.answer), words(r.after.answer))))

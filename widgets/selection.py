@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.samples import Sample
+from looptool_kit.lineage.error_seeds import with_a_persons_labels
 from looptool_kit.run.decisions import user_name, whole
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.drafts import kept_at
@@ -141,19 +142,21 @@ class SampleTable(TableView):
     def on_copy(self, at: int) -> dict[str, Any]:
         """Return a sample as JSON, and two links to it.
 
-        It is the one at this place of the order shown. The links are a query, and code.
+        It is the one at this place of the order shown, under the label that a person decided. The links are a
+        query, and code.
         """
         if not 0 <= int(at) < len(self.order):
             raise ValueError("no row is shown")
         sample = self._each[int(self.order[int(at)])]
+        [decided] = self._as_decided([sample])
         query = f"{self.place}&sample={sample.id}"
         call = f"{type(self).__name__}(run, iteration={self._linked})"
-        return {"sample": sample.model_dump_json(), "query": query, "code": f"{call}.go_to({query!r})"}
+        return {"sample": decided.model_dump_json(), "query": query, "code": f"{call}.go_to({query!r})"}
 
     def on_save(self, form: str) -> dict[str, Any]:
         """Return the rows shown as a file.
 
-        It is their samples as `jsonl`, or the table as `csv`.
+        It is their samples as `jsonl`, under the labels that a person decided, or the table as `csv`.
         """
         if len(self.order) > MAX_SAVED_ROWS:
             raise ValueError(
@@ -193,7 +196,10 @@ class SampleTable(TableView):
 
     def _jsonl(self) -> str:
         rows = {self._each[i].id: self._each[i] for i in self.order}
-        return "".join(f"{sample.model_dump_json()}\n" for sample in rows.values())
+        return "".join(f"{sample.model_dump_json()}\n" for sample in self._as_decided(rows.values()))
+
+    def _as_decided(self, samples: Iterable[Sample]) -> list[Sample]:
+        return with_a_persons_labels(self._of, self._linked, samples) if self._of else list(samples)
 
     def _csv(self) -> str:
         out = io.StringIO()

@@ -95,6 +95,22 @@ def error_seeds(samples: Samples, probes: Probes, verdicts: Verdicts) -> list[Er
     return seeds
 
 
+def with_a_persons_labels(run: Run, j: int, samples: Iterable[Sample]) -> list[Sample]:
+    """Samples of D_j, in order, under a person's labels.
+
+    One whose label a person found wrong is the new sample that it becomes.
+    """
+    decisions = run.decisions("verdict", j)
+    rows = list(samples)
+    verdicts = run.table(Verdicts, "verdicts", j, missing_ok=True) if decisions else Verdicts()
+    theirs = Verdicts(v for v in with_decisions(verdicts, decisions) if v.sample_id in decisions)
+    if not theirs:
+        return rows
+    seeds = error_seeds(run.table(Samples, "samples", j), run.table(Probes, "probes", j), theirs)
+    new = {s.probe.sample_id: s.sample for s in seeds if s.verdict.verdict == "LABEL_WRONG"}
+    return [new.get(row.id, row) for row in rows]
+
+
 INCONSISTENT = "frontier"
 """Stands in a verdict for the judge, where no judge decided that a sample is an error seed."""
 

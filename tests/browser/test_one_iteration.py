@@ -43,7 +43,7 @@ VIEWS = {"probes", "disagreements of iteration 1", "loop map", "expansion of err
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_run_all(lab: tuple[str, Path], page: Any, tiny_checkpoint: Path) -> None:
+def test_run_all(lab: tuple[str, Path], page: Any, wordy_checkpoint: Path) -> None:
     url, root = lab
     for name in ("notebooks", "sample_data"):
         # Without the sources, which would be taken instead of the notebook that is made smaller here.
@@ -52,7 +52,7 @@ def test_run_all(lab: tuple[str, Path], page: Any, tiny_checkpoint: Path) -> Non
         )
     path = root / "one" / "notebooks" / "01_one_iteration.ipynb"
     notebook = nbformat.read(path, 4)
-    overrides = json.dumps(TINY | {"model": str(tiny_checkpoint)})
+    overrides = json.dumps(TINY | {"model": str(wordy_checkpoint)})
     notebook.cells.insert(
         0,
         nbformat.v4.new_code_cell(

@@ -77,7 +77,7 @@ def test_a_broken_disk_is_seen_behind_the_errors_of_libraries(
 
 
 def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
-    tiny_checkpoint: Path, tmp_path: Path
+    wordy_checkpoint: Path, tmp_path: Path
 ) -> None:
     """A file system of 300 kB, made for a process of its own: the first checkpoint of the training does not
     fit.
@@ -91,7 +91,7 @@ def test_training_on_a_disk_that_really_fills_up_is_one_paragraph(
         "sft.epochs=1",
         "sft.batch=4",
         "grpo.steps=0",
-        f"model={tiny_checkpoint}",
+        f"model={wordy_checkpoint}",
     ]
     made = [
         sys.executable,

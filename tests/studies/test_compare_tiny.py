@@ -44,10 +44,10 @@ def finish_times(folder: Path) -> dict[str, int]:
     return {str(p.relative_to(folder)): p.stat().st_mtime_ns for p in kept}
 
 
-def test_two_arms_end_to_end_and_a_kill_repeats_nothing(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_two_arms_end_to_end_and_a_kill_repeats_nothing(wordy_checkpoint: Path, tmp_path: Path) -> None:
     folder, arms = tmp_path / "runs", tmp_path / "arms.toml"
     arms.write_text(ARMS)
-    asked = command(folder, arms, tiny_checkpoint)
+    asked = command(folder, arms, wordy_checkpoint)
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(asked, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     moment = folder / "cpu-quick-0-graded" / "iterations" / "02" / "policy" / "sft" / "result.json"

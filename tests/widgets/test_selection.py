@@ -16,7 +16,8 @@ from typer.testing import CliRunner  # noqa: E402
 from widget_pages import asked  # noqa: E402
 
 from looptool_kit.cli import app  # noqa: E402
-from looptool_kit.core.samples import Samples  # noqa: E402
+from looptool_kit.core.records import Probes  # noqa: E402
+from looptool_kit.core.samples import Sample, Samples  # noqa: E402
 from looptool_kit.report.about import decided  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.widgets import DisagreementView, ProbeView  # noqa: E402
@@ -134,6 +135,24 @@ def test_rows_are_saved_as_samples_and_as_a_table(run: Run, tmp_path: Path) -> N
     view.filters, view.blind = {}, True
     hidden = list(csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"])))
     assert {row["judge"] for row in hidden} == {"hidden"}, "a file tells no more than the page"
+
+
+def test_saved_and_copied_samples_have_the_labels_that_a_person_decided(run: Run) -> None:
+    view = DisagreementView(run)
+    taken, written, kept = (view.samples[int(i)] for i in view.order[:3])
+    run.decide("verdict", taken.id, "LABEL_WRONG", iteration=view.iteration)
+    label = taken.label.model_copy(update={"calls": (), "reply": "By hand."})
+    value = {"verdict": "LABEL_WRONG", "label": label.model_dump(mode="json")}
+    run.decide("verdict", written.id, value, iteration=view.iteration)
+    run.decide("verdict", kept.id, "PRED_WRONG", iteration=view.iteration)
+    prediction = {p.sample_id: p.answer.label for p in view.run.table(Probes, "probes", view.iteration)}[
+        taken.id
+    ]
+    lines = asked(view, "save", form="jsonl")["text"].splitlines()
+    first, second, third = map(Sample.model_validate_json, lines[:3])
+    assert first.label == prediction != taken.label and first.parent == taken.id
+    assert second.label.reply == "By hand." and third == kept and len(lines) == view.count
+    assert json.loads(asked(view, "copy", at=1)["sample"])["label"]["reply"] == "By hand."
 
 
 def test_a_cell_of_a_file_is_whole_and_no_formula(run: Run) -> None:
