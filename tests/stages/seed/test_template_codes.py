@@ -36,6 +36,7 @@ def codes(tools: list[Tool], name: str, called: str) -> set[str]:
         ("Internal number, JB- followed by six digits.", r"JB-\d{6}"),
         ("L-2025-0043 style", r"L-20\d\d-\d{4}"),
         ("in the form QX-104-B", r"QX-\d{3}-B"),
+        ("The job's event (JB-...)", r"JB-\d{4,5}"),
         ("Job code: RTM1, GDN1, LIL2", r"RTM1|GDN1|LIL2"),
     ],
 )
@@ -62,6 +63,26 @@ def test_a_number_that_names_one_has_the_form_of_its_namesake() -> None:
     ]
     found = codes(tools, "donor_no", "list_gifts")
     assert found and all(re.fullmatch(r"\d{8}", code) for code in found)
+
+
+def test_a_list_of_ids_has_the_form_that_one_of_them_has_elsewhere() -> None:
+    ids = {"type": "array", "items": {"type": "string"}}
+    tools = [
+        tool("get_turbine", "Show a turbine.", turbine_id={"type": "string", "description": "e.g. KRB-014"}),
+        tool("stop_turbines", "Stop turbines.", turbine_ids=ids),
+    ]
+    calls = [
+        c for s in templates.generate(tools, 30, seed=3) for c in s.label.calls if c.name == "stop_turbines"
+    ]
+    assert calls and all(
+        re.fullmatch(r"KRB-\d{3}", code) for c in calls for code in c.arguments["turbine_ids"]
+    )
+
+
+def test_the_example_of_a_number_may_hold_a_year() -> None:
+    told = {"type": "string", "description": "Format BP-YYYY-NNNNN, e.g. BP-2024-01873"}
+    found = codes([tool("get_permit", "Show a permit.", permit_number=told)], "permit_number", "get_permit")
+    assert found and all(re.fullmatch(r"BP-20\d\d-\d{5}", code) for code in found)
 
 
 def test_a_city_with_its_state_is_said_as_the_example_or_not_at_all() -> None:

@@ -52,18 +52,24 @@ def _tells(schema: Any) -> bool:
 
 
 def _filled(tool: Tool, told: Mapping[str, Mapping[str, Any]]) -> Tool:
-    silent = {
-        name: schema
-        for name, schema in tool.properties.items()
-        if name in told
-        and isinstance(schema, Mapping)
-        and schema.get("type") == "string"
-        and not _tells(schema)
-    }
-    if not silent:
-        return tool
     properties = dict(tool.properties)
-    for name, schema in silent.items():
-        words = ". ".join(filter(None, (described(schema).rstrip("."), described(told[name]))))
-        properties[name] = {**told[name], **schema, "description": words}
+    for name, schema in tool.properties.items():
+        one = name.removesuffix("s")
+        if name in told and _is_text(schema) and not _tells(schema):
+            properties[name] = _joined(told[name], schema, described(schema))
+        elif one != name and one in told and isinstance(schema, Mapping) and _is_text(schema.get("items")):
+            words = described(schema["items"]) or described(schema)
+            if not _tells({**schema["items"], "description": words}):
+                properties[name] = {**schema, "items": _joined(told[one], schema["items"], words)}
+    if properties == tool.properties:
+        return tool
     return tool.model_copy(update={"parameters": {**tool.parameters, "properties": properties}})
+
+
+def _is_text(schema: Any) -> bool:
+    return isinstance(schema, Mapping) and schema.get("type") == "string"
+
+
+def _joined(told: Mapping[str, Any], schema: Mapping[str, Any], words: str) -> dict[str, Any]:
+    both = ". ".join(filter(None, (words.rstrip("."), described(told))))
+    return {**told, **schema, "description": both}

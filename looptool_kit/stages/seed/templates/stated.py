@@ -90,9 +90,10 @@ def limits_of_text(description: str) -> dict[str, Any]:
     if match := re.search(
         r"(?<![\w#])([A-Z][A-Z0-9]*(?:[-_/.]|(?=#)))((?:#+[-_/.])*#{2,})(?![\w#])", description
     ):
-        return {
-            "pattern": f"^{re.escape(match[1])}{re.sub('#+', _digits, re.sub(r'[.]', r'[.]', match[2]))}$"
-        }
+        digits = re.sub("#+", _digits, match[2].replace(".", "[.]"))
+        return {"pattern": f"^{re.escape(match[1])}{digits}$"}
+    if match := re.search(r"(?<![\w-])([A-Z][A-Z0-9]+[-_])(?:\.\.\.|…|\*|[Xx]+\b|[Nn]+\b)", description):
+        return {"pattern": f"^{re.escape(match[1])}[1-9][0-9]{{3,4}}$"}
     if match := re.search(
         rf"\b([A-Z][A-Z0-9]*[-_]?) ?followed by (?:exactly )?{_COUNT} digits\b", description
     ):

@@ -58,7 +58,8 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     """
     words, told = words_of(name), description.lower()
     given = [e for e in examples_of(schema) if isinstance(e, str)]
-    alike = like(given or told_examples(description), is_id(words))
+    ids = is_id(words) or (_NUMBERED.fullmatch(words) is not None and not _OFFICIAL.search(words))
+    alike = like(given or told_examples(description), ids)
     kind = alike if alike is not None and alike.question in MOMENTS else _moment(words, schema, told)
     if kind is not None:
         try:
@@ -73,13 +74,13 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return replace(kind, name="example", draw=lambda r, _: r.choice(dates), splits=False)
     if not given and len(choices := told_choices(description)) >= 2:
         return choice(choices, name, description)
-    if given := given or [e for e in told_examples(description) if is_id(words) or not _AMOUNT.search(e)]:
-        return like(given, is_id(words)) or one_of(given)
+    if given := given or [e for e in told_examples(description) if ids or not _AMOUNT.search(e)]:
+        return like(given, ids) or one_of(given)
     if (named := FORMATS.get(str(schema.get("format") or ""))) is not None:
         return named
     stated = next((t for p, t in kinds.STATED if re.search(p, told)), None)
     plain = next((t for p, t in kinds.BY_NAME if re.search(p, words)), None)
-    coded = is_id(words) or _CODES.search(words) or _NUMBERED.fullmatch(words)
+    coded = ids or _CODES.search(words)
     coded = None if _OFFICIAL.search(words) else coded
     if stated is None and coded and not _NAMED.search(told):
         return _shaped(schema, words) or _identifier(words, owner)
