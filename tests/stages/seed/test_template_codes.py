@@ -65,6 +65,16 @@ def test_a_number_that_names_one_has_the_form_of_its_namesake() -> None:
     assert found and all(re.fullmatch(r"\d{8}", code) for code in found)
 
 
+def test_a_reference_has_the_form_of_its_namesake() -> None:
+    told = {"type": "string", "description": "6 character reference, e.g. K7QX2M"}
+    tools = [
+        tool("get_booking", "Show a booking.", booking_ref=told),
+        tool("cancel_booking", "Cancel a booking.", booking_ref={"type": "string"}),
+    ]
+    found = codes(tools, "booking_ref", "cancel_booking")
+    assert found and all(re.fullmatch(r"K\dQX\dM", code) for code in found)
+
+
 def test_a_list_of_ids_has_the_form_that_one_of_them_has_elsewhere() -> None:
     ids = {"type": "array", "items": {"type": "string"}}
     tools = [

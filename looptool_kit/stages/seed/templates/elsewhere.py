@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates.examples import told_choices, told_examples
-from looptool_kit.stages.seed.templates.names import is_id, words_of
-from looptool_kit.stages.seed.templates.numbers import NUMBERED
+from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.stages.seed.templates.stated import described, limits_of_text
 
+_ONE_OF_MANY = re.compile(
+    r"(?:^| )(?:id|identifier|uuid|ref|reference|number|no|nr|code|sku|barcode|serial|key)$"
+)
 _TELLS = ("enum", "const", "examples", "pattern", "format")
 """Keywords of a schema that say what its values look like."""
 
@@ -35,8 +38,7 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
 
 
 def _names_one(name: str) -> bool:
-    words = words_of(name)
-    return is_id(words) or NUMBERED.fullmatch(words) is not None
+    return _ONE_OF_MANY.search(words_of(name)) is not None
 
 
 def _tells(schema: Any) -> bool:
