@@ -34,6 +34,7 @@ def codes(tools: list[Tool], name: str, called: str) -> set[str]:
         ("PO-##/####", r"PO-\d{2}/\d{4}"),
         ("SO followed by 8 digits", r"SO\d{8}"),
         ("Internal number, JB- followed by six digits.", r"JB-\d{6}"),
+        ("R- followed by digits", r"R-\d{5}"),
         ("L-2025-0043 style", r"L-20\d\d-\d{4}"),
         ("in the form QX-104-B", r"QX-\d{3}-B"),
         ("The job's event (JB-...)", r"JB-\d{4,5}"),
@@ -105,6 +106,12 @@ def test_a_city_with_its_state_is_said_as_the_example_or_not_at_all() -> None:
     able, why = templates.usable(stops, lambda tools: True)
     assert [a.tool.name for a in able] == ["find_stops"] and "city" in why["list_depots"]
     assert codes(stops[:1], "city", "find_stops") == {"Dallas, TX"}
+
+
+def test_two_codes_are_two_examples() -> None:
+    told = {"type": "string", "description": "ISO code, e.g. ET, CO"}
+    found = codes([tool("find_lots", "Find lots of coffee.", origin_code=told)], "origin_code", "find_lots")
+    assert found == {"ET", "CO"}
 
 
 def test_two_forms_of_one_name_are_not_guessed_from() -> None:

@@ -94,7 +94,10 @@ def told_examples(description: str) -> list[str]:
         return [shown[1] or shown[2]] if shown else []
     if inside := re.findall(_QUOTE, match[1]):
         return [w for w in inside if _is_example(w)]
-    listed = re.split(r", (?![A-Z]{2}\b)(?:or |and )?| or | and ", re.split(r"[);]|\.(?:\s|$)", match[1])[0])
+    listed = re.split(
+        r"(?<![a-z]), (?:or |and )?|, (?![A-Z]{2}\b)(?:or |and )?| or | and ",
+        re.split(r"[);]|\.(?:\s|$)", match[1])[0],
+    )
     # "Such as roadworks or events" speaks of a kind, and gives no text: what is not quoted is a code, or all
     # that follows "e.g.".
     words = map(str.strip, listed)

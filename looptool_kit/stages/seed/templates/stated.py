@@ -95,9 +95,9 @@ def limits_of_text(description: str) -> dict[str, Any]:
     if match := re.search(r"(?<![\w-])([A-Z][A-Z0-9]+[-_])(?:\.\.\.|…|\*|[Xx]+\b|[Nn]+\b)", description):
         return {"pattern": f"^{re.escape(match[1])}[1-9][0-9]{{3,4}}$"}
     if match := re.search(
-        rf"\b([A-Z][A-Z0-9]*[-_]?) ?followed by (?:exactly )?{_COUNT} digits\b", description
+        rf"\b([A-Z][A-Z0-9]*[-_]?) ?followed by (?:exactly )?(?:{_COUNT} )?digits\b", description
     ):
-        return {"pattern": f"^{re.escape(match[1])}[0-9]{{{_count(match[2])}}}$"}
+        return {"pattern": f"^{re.escape(match[1])}[0-9]{{{_count(match[2] or 'five')}}}$"}
     if match := re.search(
         rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
     ):
