@@ -21,7 +21,6 @@ from looptool_kit.run.folder import Run
 
 WATCHED = ("open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "shutil.move", "shutil.rmtree")
 
-
 IMPORTED = (
     *("scripted_loop", "looptool_kit.llm.client", "aiohttp"),
     *("looptool_kit.cli", "looptool_kit.loop", "looptool_kit.report.summary", "looptool_kit.policy.models"),
@@ -39,7 +38,10 @@ def processes() -> ForkServerContext:
 
 
 def in_silence(arguments: Sequence[str]) -> None:
-    """Do what `looptool` does with these arguments, and say nothing."""
+    """Do what `looptool` does with these arguments, on one thread, and say nothing."""
+    import torch
+
+    torch.set_num_threads(1)  # it is loaded already, so that OMP_NUM_THREADS would come too late
     with open(os.devnull, "w") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)

@@ -100,12 +100,13 @@ def with_a_persons_labels(run: Run, j: int, samples: Iterable[Sample]) -> list[S
 
     One whose label a person found wrong is the new sample that it becomes.
     """
-    decisions = run.decisions("verdict", j)
     rows = list(samples)
-    verdicts = run.table(Verdicts, "verdicts", j, missing_ok=True) if decisions else Verdicts()
-    theirs = Verdicts(v for v in with_decisions(verdicts, decisions) if v.sample_id in decisions)
-    if not theirs:
+    asked = {row.id for row in rows}
+    decisions = {row: d for row, d in run.decisions("verdict", j).items() if row in asked}
+    if not decisions:  # the tables are not read for nothing
         return rows
+    verdicts = run.table(Verdicts, "verdicts", j, missing_ok=True)
+    theirs = with_decisions(Verdicts(v for v in verdicts if v.sample_id in decisions), decisions)
     seeds = error_seeds(run.table(Samples, "samples", j), run.table(Probes, "probes", j), theirs)
     new = {s.probe.sample_id: s.sample for s in seeds if s.verdict.verdict == "LABEL_WRONG"}
     return [new.get(row.id, row) for row in rows]

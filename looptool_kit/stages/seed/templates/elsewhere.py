@@ -31,10 +31,8 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
                 shape = {k: schema[k] for k in ("description", *_TELLS) if k in schema}
                 if shape not in told.setdefault(name, []):
                     told[name].append(shape)
-    return [
-        _filled(tool, {name: shapes[0] for name, shapes in told.items() if len(shapes) == 1})
-        for tool in tools
-    ]
+    agreed = {name: shapes[0] for name, shapes in told.items() if len(shapes) == 1}
+    return [_filled(tool, agreed) for tool in tools]
 
 
 def _names_one(name: str) -> bool:

@@ -321,7 +321,7 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     far = [
         s
         for s in specs().values()
-        if any(p.optional is False and not p.type.name.endswith(" id") for p in s.params)
+        if any(not p.optional and not p.type.name.endswith(" id") for p in s.params)
         and not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
     ]
     if not far:
