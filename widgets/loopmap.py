@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -17,16 +16,15 @@ from anywidget import WidgetTrait
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.stats import aligned, flips
 from looptool_kit.drawing import picture
 from looptool_kit.lineage.error_seeds import with_decisions
 from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
 from looptool_kit.report.figures import error_counts
 from looptool_kit.report.flow import flow_map, legend
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate.stage import scores
+from looptool_kit.widgets.decision import written_at
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.loop_charts import error_map, flow_table
+from looptool_kit.widgets.loop_charts import error_map, flow_table, held_out_flips
 from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
@@ -43,8 +41,8 @@ class LoopMap(TableView):
     A sample flows D_j -> state -> verdict -> fate -> D_{j+1}.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
-    `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made;
-    `refresh()`, a button on the page too, reads it again.
+    `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made,
+    and on the page when its tab was chosen; `refresh()`, a button on the page too, reads it again.
     """
 
     _esm = script("sample", "table_head", "table", "loopmap")
@@ -93,6 +91,11 @@ class LoopMap(TableView):
         return Samples(rows.values())
 
     @property
+    def is_outdated(self) -> bool:
+        """Whether somebody has decided something since the run was read."""
+        return written_at(self.run) != self._stamp
+
+    @property
     def iteration(self) -> int:
         """The iteration of the selected samples, the newest of several."""
         return max((self._fates[i].iteration for i in self.order), default=0)
@@ -133,20 +136,7 @@ class LoopMap(TableView):
         Returns:
             Rows of before, after, samples (in both), fixed, regressed.
         """
-        out = []
-        for (before, a), (after, b) in pairwise(scores(self.run).items()):
-            if both := len(aligned(a, b)[0]):
-                fixed, broken = flips(a, b)
-                out.append(
-                    {
-                        "before": before,
-                        "after": after,
-                        "samples": both,
-                        "fixed": len(fixed),
-                        "regressed": len(broken),
-                    }
-                )
-        return out
+        return held_out_flips(self.run)
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
         """Tools, kinds of error, and the samples with each of both.
@@ -242,11 +232,13 @@ class LoopMap(TableView):
         return {"message": f"{called(kind)} of {len(self.selection):,} samples of D{self.iteration}, below"}
 
     def on_close(self) -> dict[str, Any]:
-        """Close the view that was opened."""
+        """Close the opened view, and count what was decided in it."""
         refuse_unsaved(self.opened)
         before, self.opened = self.opened, None
         if before is not None:
             before.close()
+        if self.is_outdated:
+            self.refresh()
         return {}
 
     def static_html(self) -> str:
@@ -265,7 +257,7 @@ class LoopMap(TableView):
     # ------------------------------------------------------------- within
 
     def _read(self) -> None:
-        run = self.run
+        run, self._stamp = self.run, written_at(self.run)
         self._probes: dict[int, dict[str, Probe]] = {}
         self._verdicts: dict[int, dict[str, Verdict]] = {}
         self._errors: dict[int, Counter[tuple[str, str]]] = {}
