@@ -18,13 +18,14 @@ from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.drawing import picture
 from looptool_kit.lineage.error_seeds import with_decisions
-from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
+from looptool_kit.lineage.fates import Fate, fates, flows, node
 from looptool_kit.report.figures import error_counts
 from looptool_kit.report.flow import flow_map, legend
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.loop_charts import error_map, flow_table, held_out_flips
+from looptool_kit.widgets.newer import newer_decisions
 from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
@@ -282,12 +283,7 @@ class LoopMap(TableView):
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        stale = sum(f.outdated for f in fate_table) + sum(outdated_children(run, j) for j in datasets)
-        decided = (
-            f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it"
-            " changes."
-        )
-        self.note = decided if stale else ""
+        self.note = newer_decisions(run, fate_table)
 
     def _rows(self) -> Rows:
         columns: dict[str, Any] = {

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
+from typer.testing import CliRunner
 
 pytest.importorskip("anywidget")
 
 from widget_pages import asked  # noqa: E402
 
+import looptool_kit as lt  # noqa: E402
+from looptool_kit.cli import app  # noqa: E402
+from looptool_kit.lineage.fates import fates  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.widgets.loopmap import LoopMap  # noqa: E402
 from looptool_kit.widgets.page import run_page  # noqa: E402
@@ -41,3 +47,34 @@ def test_the_map_counts_what_was_decided_below_it_once_that_view_is_closed(run: 
     asked(loop.opened, "decide", id=wrong, verdict="BOTH_WRONG")
     assert asked(loop, "close") == {"req": "1"} and loop.note == LoopMap(run).note != ""
     assert wrong not in {s.id for s in loop.selection}
+
+
+@pytest.mark.parametrize("server", ["", "voila/0.5"])
+def test_what_the_map_says_to_do_makes_the_dataset_with_the_decisions(
+    run: Run, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVER_SOFTWARE", server)
+    kept = [f for f in fates(run) if f.verdict == "PRED_WRONG"]
+    early = next(f for f in kept if f.iteration == 1)
+    late = next(f for f in kept if f.iteration == 2 and f.sample_id != early.sample_id)
+    run.decide("verdict", late.sample_id, "BOTH_WRONG", iteration=2)
+    note = LoopMap(run).note
+    assert note.startswith("1 decision is newer than D3, which it would change. To make D3 again")
+
+    run.decide("verdict", early.sample_id, "BOTH_WRONG", iteration=1)
+    both = LoopMap(run).note
+    assert "2 decisions are newer than the datasets that they would change (1 for D2, 1 for D3)" in both
+    # D2 was trained on and probed: it cannot be composed alone, or the probes are of another D2.
+    loop = f"in a terminal: looptool loop {run.path}" if server else ": lt.Loop(run).run(). Then press"
+    assert loop in both and lt.Loop
+
+    run.decide("verdict", early.sample_id, "PRED_WRONG", iteration=1)
+    if server:
+        words = shlex.split(note.partition("in a terminal: ")[2])
+        run.close()
+        done = CliRunner().invoke(app, words[1:])
+        assert words[0] == "looptool" and done.exit_code == 0, done.output
+    else:
+        call = note.partition("again: ")[2].partition(". ")[0]
+        eval(call, {"lt": lt, "run": run})
+    assert LoopMap(Run.open(run.path, read_only=True)).note == ""
