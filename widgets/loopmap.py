@@ -61,6 +61,7 @@ class LoopMap(TableView):
     views: traitlets.List[Any] = traitlets.List(help="views to open: class and name").tag(sync=True)
     opened: Any = WidgetTrait().tag(sync=True)
     """The view opened on the page, None where there is none."""
+    opened_of: traitlets.List[Any] = traitlets.List(help="its selection, and what it shows").tag(sync=True)
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -226,11 +227,15 @@ class LoopMap(TableView):
     def on_open(self, view: str = "") -> dict[str, Any]:
         """Show a view of the selection below the map."""
         refuse_unsaved(self.opened)
-        before, self.opened = self.opened, self.open_in(view)
+        before, new = self.opened, self.open_in(view)
+        iteration, ids = self._ids(name := type(new).__name__)
+        shows = f"{len(ids):,} of the {len(self.selection):,} samples, in {called(name)} of D{iteration}"
+        # First what it is of: another selection leaves the view as it is.
+        self.opened_of = [self.selected, shows]
+        self.opened = new
         if before is not None:
             before.close()
-        kind = type(self.opened).__name__
-        return {"message": f"{called(kind)} of {len(self.selection):,} samples of D{self.iteration}, below"}
+        return {"message": f"{shows}, below"}
 
     def on_close(self) -> dict[str, Any]:
         """Close the opened view, and count what was decided in it."""

@@ -1,4 +1,4 @@
-"""The map and what people decide: it counts their decisions, also those of a view on the same page."""
+"""The map and the views beside it: it counts what people decide there, and says what it has opened."""
 
 from __future__ import annotations
 
@@ -78,3 +78,25 @@ def test_what_the_map_says_to_do_makes_the_dataset_with_the_decisions(
         call = note.partition("again: ")[2].partition(". ")[0]
         eval(call, {"lt": lt, "run": run})
     assert LoopMap(Run.open(run.path, read_only=True)).note == ""
+
+
+def test_a_view_opened_below_says_how_many_of_the_selected_samples_it_shows(run: Run) -> None:
+    loop = LoopMap(run)
+    for selected in (["node", "D2/part/EE"], ["node", "D1/new/children"], []):
+        loop.selected = selected
+        for name in loop.fits:
+            message = loop.on_open(name)["message"]
+            view = loop.opened
+            here = {s.id for s in loop.selection}
+            if name == "ExpansionView" and selected:
+                shown = here & {e.sample.id for e in view.expansions}
+            elif name == "ExpansionView":
+                shown = here & {seed.probe.sample_id for seed in view.seeds}
+            else:
+                shown = {s.id for s in view.selection}
+                assert shown <= here and len(shown) == view.count
+            iteration = getattr(view, "iteration", 2)  # the newest that was probed
+            said = f"{len(shown):,} of the {len(here):,} samples, in {name} of D{iteration}"
+            assert message == f"{said}, below" and loop.opened_of == [selected, said]
+    loop.selected = ["node", "D2/part/EE"]
+    assert loop.opened_of[0] == [], "the view below is still of what it was opened for"
