@@ -1,14 +1,19 @@
 """The charts of `LoopMap`.
 
-The flow of samples, and the errors by tool and kind.
+The flow of samples, the errors by tool and kind, and what training fixed and broke.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
 from looptool_kit.core.preview import table_html
+from looptool_kit.core.stats import aligned, flips
 from looptool_kit.drawing import heatmap
+from looptool_kit.run.folder import Run
+from looptool_kit.stages.evaluate.stage import scores
 
 STATIC_FLOWS = 10
 """Flows that are listed in a notebook without a kernel, the largest first."""
@@ -34,3 +39,14 @@ def error_map(
     title = f"errors of D{iteration}{against}: samples by tool and kind"
     names = [k.replace("_", " ") for k in kinds]
     return heatmap(tools, names, values, title, diverging=bool(before), width=900)
+
+
+def held_out_flips(run: Run) -> list[dict[str, Any]]:
+    """What each policy fixed and broke of the held-out samples (see `LoopMap.flips`)."""
+    out = []
+    for (before, a), (after, b) in pairwise(scores(run).items()):
+        if both := len(aligned(a, b)[0]):
+            fixed, broken = flips(a, b)
+            row = {"before": before, "after": after, "samples": both}
+            out.append({**row, "fixed": len(fixed), "regressed": len(broken)})
+    return out

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -17,16 +16,16 @@ from anywidget import WidgetTrait
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
-from looptool_kit.core.stats import aligned, flips
 from looptool_kit.drawing import picture
 from looptool_kit.lineage.error_seeds import with_decisions
-from looptool_kit.lineage.fates import Fate, fates, flows, node, outdated_children
+from looptool_kit.lineage.fates import Fate, fates, flows, node
 from looptool_kit.report.figures import error_counts
 from looptool_kit.report.flow import flow_map, legend
 from looptool_kit.run.folder import Run
-from looptool_kit.stages.evaluate.stage import scores
+from looptool_kit.widgets.decision import written_at
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.loop_charts import error_map, flow_table
+from looptool_kit.widgets.loop_charts import error_map, flow_table, held_out_flips
+from looptool_kit.widgets.newer import newer_decisions
 from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
@@ -43,8 +42,8 @@ class LoopMap(TableView):
     A sample flows D_j -> state -> verdict -> fate -> D_{j+1}.
 
     Python values: `selection` (the samples behind what was clicked, and the table's filters), `selected`,
-    `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made;
-    `refresh()`, a button on the page too, reads it again.
+    `heat`. `open_in()` gives a view of the selection. The map shows the run as it was when the view was made,
+    and on the page when its tab was chosen; `refresh()`, a button on the page too, reads it again.
     """
 
     _esm = script("sample", "table_head", "table", "loopmap")
@@ -62,6 +61,7 @@ class LoopMap(TableView):
     views: traitlets.List[Any] = traitlets.List(help="views to open: class and name").tag(sync=True)
     opened: Any = WidgetTrait().tag(sync=True)
     """The view opened on the page, None where there is none."""
+    opened_of: traitlets.List[Any] = traitlets.List(help="its selection, and what it shows").tag(sync=True)
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -91,6 +91,11 @@ class LoopMap(TableView):
         """The samples of the rows shown, in their order, each once."""
         rows = {self._samples[i].id: self._samples[i] for i in self.order}
         return Samples(rows.values())
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether somebody has decided something since the run was read."""
+        return written_at(self.run) != self._stamp
 
     @property
     def iteration(self) -> int:
@@ -133,20 +138,7 @@ class LoopMap(TableView):
         Returns:
             Rows of before, after, samples (in both), fixed, regressed.
         """
-        out = []
-        for (before, a), (after, b) in pairwise(scores(self.run).items()):
-            if both := len(aligned(a, b)[0]):
-                fixed, broken = flips(a, b)
-                out.append(
-                    {
-                        "before": before,
-                        "after": after,
-                        "samples": both,
-                        "fixed": len(fixed),
-                        "regressed": len(broken),
-                    }
-                )
-        return out
+        return held_out_flips(self.run)
 
     def errors(self, iteration: int, against: bool = False) -> tuple[list[str], list[str], list[list[int]]]:
         """Tools, kinds of error, and the samples with each of both.
@@ -235,18 +227,24 @@ class LoopMap(TableView):
     def on_open(self, view: str = "") -> dict[str, Any]:
         """Show a view of the selection below the map."""
         refuse_unsaved(self.opened)
-        before, self.opened = self.opened, self.open_in(view)
+        before, new = self.opened, self.open_in(view)
+        iteration, ids = self._ids(name := type(new).__name__)
+        shows = f"{len(ids):,} of the {len(self.selection):,} samples, in {called(name)} of D{iteration}"
+        # First what it is of: another selection leaves the view as it is.
+        self.opened_of = [self.selected, shows]
+        self.opened = new
         if before is not None:
             before.close()
-        kind = type(self.opened).__name__
-        return {"message": f"{called(kind)} of {len(self.selection):,} samples of D{self.iteration}, below"}
+        return {"message": f"{shows}, below"}
 
     def on_close(self) -> dict[str, Any]:
-        """Close the view that was opened."""
+        """Close the opened view, and count what was decided in it."""
         refuse_unsaved(self.opened)
         before, self.opened = self.opened, None
         if before is not None:
             before.close()
+        if self.is_outdated:
+            self.refresh()
         return {}
 
     def static_html(self) -> str:
@@ -265,7 +263,7 @@ class LoopMap(TableView):
     # ------------------------------------------------------------- within
 
     def _read(self) -> None:
-        run = self.run
+        run, self._stamp = self.run, written_at(self.run)
         self._probes: dict[int, dict[str, Probe]] = {}
         self._verdicts: dict[int, dict[str, Verdict]] = {}
         self._errors: dict[int, Counter[tuple[str, str]]] = {}
@@ -290,12 +288,7 @@ class LoopMap(TableView):
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        stale = sum(f.outdated for f in fate_table) + sum(outdated_children(run, j) for j in datasets)
-        decided = (
-            f"decided after the next dataset had been composed: {stale:,}. Compose again to see what it"
-            " changes."
-        )
-        self.note = decided if stale else ""
+        self.note = newer_decisions(run, fate_table)
 
     def _rows(self) -> Rows:
         columns: dict[str, Any] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -73,6 +74,11 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
                 first_close = "looptool loop" in str(error) and not run.read_only
                 more = " Close this page before: it keeps the run." if first_close else ""
                 made[name] = _note(f"{error}{more}")
+        elif isinstance(shown := made[name], LoopMap) and shown.is_outdated:
+            # It counts what was decided, which may have been in another tab.
+            place.children = (_note(f"{WORDS[name]}: reading the run …"),)
+            with suppress(RunError, ValueError):  # its button “refresh” says what is wrong
+                shown.refresh()
         place.children = (made[name],)
 
     def tell(words: str) -> None:

@@ -123,6 +123,12 @@ def decide_by_key(desk: Desk) -> tuple[str, str]:
     desk.until(lambda: desk.shown() != first)
     last = desk.written()[-1]
     assert (last.row, last.value) == (first, {"verdict": "PRED_WRONG"})
+    # The list says what was decided; the judge's verdict is in the title, and the filter's.
+    decided = desk.view.locator("[role=row]:has([data-column=decided][data-value=PRED_WRONG])")
+    cell = decided.locator("[data-column=judge]")
+    desk.until(lambda: cell.all_inner_texts() == ["PRED_WRONG"])
+    judge = cell.get_attribute("data-value")
+    assert judge != "PRED_WRONG" and cell.get_attribute("title") == f"decided: PRED_WRONG; the judge: {judge}"
     second = desk.shown()
     assert f"reviewed 1 / left {desk.rows - 1}" in desk.progress()
 
@@ -194,6 +200,27 @@ def accept_in_bulk(desk: Desk) -> None:
     assert len(desk.written()) == before + 2 * many
 
 
+def menus_lie_over_the_page(desk: Desk) -> None:
+    """An open menu moves nothing, and a click elsewhere closes it."""
+    grid, title = desk.view.get_by_role("grid", name="disagreements"), desk.view.locator("strong").first
+
+    def place() -> float:
+        return grid.bounding_box()["y"] - desk.view.bounding_box()["y"]
+
+    before = place()
+    for menu in (desk.view.locator(".lt-columns-menu"), desk.view.locator(".lt-menu")):
+        menu.locator("summary").click()
+        panel = menu.locator(".lt-panel-over")
+        panel.wait_for()
+        assert place() == before
+        box, view = panel.bounding_box(), desk.view.bounding_box()
+        assert box["x"] >= view["x"] and box["x"] + box["width"] <= view["x"] + view["width"]
+        panel.click(position={"x": 2, "y": 2})
+        assert panel.is_visible()
+        title.click()
+        panel.wait_for(state="hidden")
+
+
 def leave_half_done(desk: Desk) -> str:
     """A note and a label that nothing has taken up; the row that they are on."""
     desk.press("n")
@@ -220,6 +247,7 @@ def test_disagreement_view(lab: tuple[str, Path], page: Any) -> None:
     edit_a_label(desk, third)
     undo_and_move(desk, second, third)
     accept_in_bulk(desk)
+    menus_lie_over_the_page(desk)
     here = leave_half_done(desk)
     assert page.locator(".jp-Cell").count() == cells
     assert views.count() == 3 and not page.evaluate("() => window.bad")

@@ -93,6 +93,13 @@ def open_and_close_a_view(page: Any) -> None:
     page.locator("button[data-view='ExpansionView']").click()
     page.wait_for_selector(".lt-opened .lt-expansion .lt-child")
     page.screenshot(path=SHOTS / "loopmap-opened.png")
+    status, above = page.locator(".lt-again ~ .lt-status"), page.locator("h4[aria-live]").inner_text()
+    assert status.inner_text().startswith(f"{above}: ") and "of the" in status.inner_text()
+    page.locator(".lt-flow[data-source='D2/part/EE'][data-target='D2/state/failed']").click()
+    page.wait_for_selector("h4:has-text('D2 EE → D2 failed')")
+    # What is below is still of what it was opened for, and says so.
+    assert page.locator(".lt-opened strong").first.inner_text().startswith(f"{above}: ")
+    assert status.inner_text() == ""
     page.locator(".lt-opened button:has-text('close')").first.click()
     page.wait_for_selector(".lt-expansion", state="detached")
 

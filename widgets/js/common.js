@@ -276,3 +276,29 @@ const keyOverlay = (keys) =>
       keys.map(([key, words]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, words)]),
     ),
   );
+
+/**
+ * Close a menu that lies over the page at Escape, and at a click anywhere else: by then the field that had
+ * the focus has told what was typed.
+ * @param {HTMLDetailsElement} menu
+ * @param {HTMLElement} summary
+ */
+function closesItself(menu, summary) {
+  /** @param {Event} event */
+  const pressed = (event) => {
+    if (event.target instanceof Node && menu.isConnected && menu.contains(event.target)) return;
+    menu.open = false;
+    document.removeEventListener("click", pressed, true);
+  };
+  menu.addEventListener("toggle", () => {
+    if (menu.open) document.addEventListener("click", pressed, true);
+    else document.removeEventListener("click", pressed, true);
+  });
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    event.preventDefault();
+    event.stopPropagation();
+    menu.open = false;
+    summary.focus();
+  });
+}

@@ -350,7 +350,8 @@ function render({ model, el }) {
   const accept = (/** @type {number} */ count) => queue.act("accept", { count }).then(rest);
   const dialog = bulkDialog(accept, () => buttons.bulk.focus());
   const panel = samplePanel();
-  const table = rowTable(model, { label: "disagreements", lines: 0, onopen: () => panel.card.focus() });
+  const onopen = () => panel.card.focus();
+  const table = rowTable(model, { label: "disagreements", lines: 0, onopen, reword: decidedVerdict });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
   const blind = blindSwitch(model);
   const menu = selectionMenu(model, line.say, rest);

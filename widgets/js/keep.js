@@ -249,13 +249,7 @@ function selectionMenu(model, say, leave) {
       annotator.node,
     ),
   );
-  node.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || !node.open) return;
-    event.preventDefault();
-    event.stopPropagation();
-    node.open = false;
-    summary.focus();
-  });
+  closesItself(node, summary);
   const signed = follow(model, ["annotator"], () => {
     summary.textContent = plain(`rows shown · ${model.get("annotator")}`);
   });

@@ -184,7 +184,9 @@ function openedView({ model, host }, say, failed) {
     host.getWidget(reference).then((widget) => {
       if (!mine.signal.aborted) widget.render({ el, signal: mine.signal });
     }, failed);
-    node.replaceChildren(h("div", { class: "lt-row" }, close), el);
+    const [selected = [], shows = ""] = model.get("opened_of");
+    const what = h("strong", {}, `${inWords(selected)}: ${shows}`);
+    node.replaceChildren(h("div", { class: "lt-row" }, what, close), el);
   };
   const unfollow = follow(model, ["opened"], draw);
   const stop = () => {
@@ -244,9 +246,10 @@ function mapButtons(model, choose, say, failed) {
   const again = h("button", { class: "lt-again", title: againTitle, onclick: refresh }, "refresh");
   const views = model.get("views").map(([name, words]) => {
     const open = () => {
+      const selected = inWords(model.get("selected"));
       say(`opening ${words} …`);
-      ask(model, "open", { view: name }).then((outcome) => {
-        tell(outcome);
+      ask(model, "open", { view: name }).then(({ message }) => {
+        say(`${selected}: ${message}`);
         // It may be out of sight, below.
         document.activeElement?.closest(".lt-view")?.querySelector(".lt-opened")?.scrollIntoView();
       }, failed);
@@ -265,7 +268,10 @@ function mapButtons(model, choose, say, failed) {
 function loopMap(place, line) {
   const { model, el } = place;
   /** @param {MapSelection} selected */
-  const choose = (selected) => put(model, { selected });
+  const choose = (selected) => {
+    line.say(""); // it may be about what was selected before
+    put(model, { selected });
+  };
   /** @param {unknown} error */
   const failed = (error) => line.say(wordsOf(error), true);
   const heading = h("h4", { "aria-live": "polite" });

@@ -81,22 +81,25 @@ function columnWidths(columns) {
     shown: width !== 0,
   }));
   let changed = () => {};
+  const summary = h("summary", { title: "which columns are shown" }, "columns");
+  const boxes = columns.map(({ name }, k) => {
+    const { shown = true } = state[k] ?? {};
+    /** @param {Event} event */
+    const onchange = (event) => {
+      if (state[k] && event.target instanceof HTMLInputElement) state[k].shown = event.target.checked;
+      changed();
+    };
+    const label = `show the column ${name}`;
+    const box = h("input", { type: "checkbox", checked: shown, "aria-label": label, onchange });
+    return h("label", { title: label }, box, ` ${name}`);
+  });
   const node = h(
     "details",
     { class: "lt-columns-menu" },
-    h("summary", { title: "which columns are shown" }, "columns"),
-    columns.map(({ name }, k) => {
-      const { shown = true } = state[k] ?? {};
-      /** @param {Event} event */
-      const onchange = (event) => {
-        if (state[k] && event.target instanceof HTMLInputElement) state[k].shown = event.target.checked;
-        changed();
-      };
-      const label = `show the column ${name}`;
-      const box = h("input", { type: "checkbox", checked: shown, "aria-label": label, onchange });
-      return h("label", { title: label }, box, ` ${name}`);
-    }),
+    summary,
+    h("div", { class: "lt-panel-over", role: "group", "aria-label": "columns" }, boxes),
   );
+  closesItself(node, summary);
   return {
     node,
     isShown: (/** @type {number} */ k) => state[k]?.shown ?? true,

@@ -467,6 +467,8 @@ interface LoopMapTraits extends TableTraits {
   views: [name: string, words: string][];
   /** Reference of the view that is open below the map. */
   opened: string | null;
+  /** What was selected when that view was opened, and what it shows of it. */
+  opened_of: [] | [selected: MapSelection, shows: string];
 }
 
 type Flip = [before: string, after: string, samples: number, fixed: number, regressed: number];

@@ -1,0 +1,44 @@
+"""Decisions that are newer than the dataset which they would change, in words."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+
+from looptool_kit.lineage.fates import Fates, outdated_children
+from looptool_kit.run.folder import Run
+from looptool_kit.widgets.view import on_page
+
+
+def newer_decisions(run: Run, fate_table: Fates) -> str:
+    """Say how many there are, and what makes the datasets with them.
+
+    Empty where there is none.
+    """
+    newer = Counter(fate.iteration for fate in fate_table if fate.outdated)
+    newer += Counter({j: outdated_children(run, j) for j in run.iterations})
+    if not newer:
+        return ""
+    first, count = min(newer), newer.total()
+    decisions = f"{count:,} decisions are" if count > 1 else "1 decision is"
+    whose = "they" if count > 1 else "it"
+    datasets = f"D{first + 1}, which {whose} would change"
+    if len(newer) > 1:
+        each = ", ".join(f"{n:,} for D{j + 1}" for j, n in sorted(newer.items()))
+        datasets = f"the datasets that they would change ({each})"
+    return f"{decisions} newer than {datasets}. {_how(run, first)}"
+
+
+def _how(run: Run, j: int) -> str:
+    """What obeys the decisions: a call in a notebook, a command on the page.
+
+    The newest dataset is only composed again; what was made from an older one is made again by the loop.
+    """
+    newest = j + 1 == run.iteration
+    what = f"make D{j + 1} again" if newest else f"make D{j + 1} and what follows from it again"
+    if not on_page():
+        call = f"lt.compose(run, iteration={j})" if newest else "lt.Loop(run).run()"
+        return f"To {what}: {call}. Then press “refresh”."
+    path = shlex.quote(str(run.path.resolve()))
+    command = f"looptool compose {path} --iteration {j}" if newest else f"looptool loop {path}"
+    return f"To {what}, close this page, and in a terminal: {command}"
