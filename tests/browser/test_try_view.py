@@ -87,6 +87,13 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     answer.get_by_role("button", name="execute …").click()
     answer.get_by_role("button", name="yes, execute").click()
     talk.locator(".lt-tool").wait_for()
+    # What was executed can still be made a sample, and shows why it should be looked at.
+    answer.get_by_text("It is executed").wait_for()
+    assert answer.get_by_role("button", name="execute …").count() == 0
+    assert "06:30" in answer.get_by_role("list", name="objections").inner_text()
+    assert answer.get_by_title("log-probability -1.500, probability 0.223").count() == 1
+    answer.get_by_role("button", name="keep or correct …").click()
+    form.press("Escape")
 
     # By keys: Enter asks, Tab and Enter reach the buttons, and the notebook's own shortcuts do not act.
     view.get_by_role("button", name="new dialogue").press("Enter")
