@@ -133,6 +133,13 @@ class CompareView(TableView):
 
     def _about(self) -> str:
         both = self._both
+        first, second = self._runs
+        if self._shown[0] == self._shown[1] and (second is None or second.path == first.path):
+            right = sum(r.after.correct for r in both.rows)
+            return (
+                f"{both.after} and {both.after} are the same policy, so there is no difference to test:"
+                f" {right} of {len(both.rows)} samples right. Choose another policy on either side."
+            )
         change = paired([r.before.correct for r in both.rows], [r.after.correct for r in both.rows])
         missing = f" {both.left_out} samples that only one was asked are left out." if both.left_out else ""
         return (

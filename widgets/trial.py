@@ -95,6 +95,8 @@ class TryView(View):
         before = [m.content for m in first.messages if m.role == "system"] if first else []
         self._messages: list[Message] = []
         self._answer: Probe | None = None
+        # The newest answer, which stays to be kept or corrected when it has become a turn of the dialogue.
+        self._newest_answer: Probe | None = None
         # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._number = 0
@@ -156,7 +158,7 @@ class TryView(View):
             self._messages.append(Message(role="user", content=request))
         self._asked, self._by = self.sample, self.policy
         try:
-            self._answer = self._generate(self._asked)
+            self._answer = self._newest_answer = self._generate(self._asked)
         except BaseException:
             self._messages, self._answer, self._asked, self._by = before
             raise
@@ -172,13 +174,14 @@ class TryView(View):
         calls = self._newest(number).answer.calls
         if not calls:
             raise ValueError("the answer holds no call")
+        if self._answer is None:
+            raise ValueError("the calls of this answer are executed already")
         tools = self.sample.tools
         if wrong := [error for call in calls for error in call_errors(call, tools)]:
             raise ValueError(f"not executed: {'; '.join(wrong)}")
         results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
         self._said()
         self._messages += results
-        self._keeps(None)
         return self._shown(
             "executed: ask with an empty field for the answer to the results, or type a request"
         )
@@ -189,7 +192,7 @@ class TryView(View):
         With the label that the text stands for.
         """
         answer = self._newest(number)
-        sample = self.sample.model_copy(update={"label": Label()})
+        sample = self._asked.model_copy(update={"label": Label()})
         label = read_label(text, sample)
         if wrong := form_faults(sample.model_copy(update={"label": label})):
             raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
@@ -220,7 +223,7 @@ class TryView(View):
 
     def on_fresh(self) -> dict[str, Any]:
         """Begin a new dialogue."""
-        self._messages, self._answer, self._state = [], None, {}
+        self._messages, self._answer, self._newest_answer, self._state = [], None, None, {}
         self._keeps(None)
         return self._shown("")
 
@@ -235,11 +238,11 @@ class TryView(View):
 
         The page may still show an earlier one while the policy writes.
         """
-        if self._answer is None:
+        if self._newest_answer is None:
             raise ValueError("there is no answer to use")
         if number != self._number:
             raise ValueError("the dialogue has gone on since this answer: look at the newest one")
-        return self._answer
+        return self._newest_answer
 
     def static_html(self) -> str:
         rows: list[tuple[str, str]] = []
@@ -294,12 +297,17 @@ class TryView(View):
             return json.dumps({"error": f"{type(error).__name__}: {error}"}, ensure_ascii=False)
 
     def _shown(self, message: str) -> dict[str, Any]:
-        sample, answer = self.sample, self._answer
+        sample, answer = self.sample, self._newest_answer
         card = detail(sample)
         if answer is None:
             empty = {"label": "", "runs": "", "stuck": "", "by": "", "number": self._number}
             return {"message": message, "sample": card, "objections": [], **empty}
+        label = Label() if answer.answer.error else answer.answer.label
+        asked, executed = self._asked.model_copy(update={"label": label}), self._answer is None
+        messages = card["messages"]
+        card = detail(asked)
         card |= {
+            "messages": messages,
             "label": {
                 "calls": card["label"]["calls"],
                 "reply": "" if answer.answer.calls else answer.answer.text or answer.text,
@@ -308,15 +316,17 @@ class TryView(View):
             "perplexity": answer.perplexity,
         }
         calls, where = answer.answer.calls, "your functions" if self._functions else "the simulated world"
-        wrong = any(call_errors(call, sample.tools) for call in calls)
+        wrong = any(call_errors(call, asked.tools) for call in calls)
+        stuck = "It cannot be executed: a call breaks its tool's schema." if wrong else ""
+        runs = f"{where}: {', '.join(map(show_call, calls))}" if calls and not (wrong or executed) else ""
         return {
             "message": message,
             "sample": card,
-            "objections": _objections(sample, answer),
+            "objections": _objections(asked, answer),
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
-            "runs": f"{where}: {', '.join(map(show_call, calls))}" if calls and not wrong else "",
-            "stuck": "It cannot be executed: a call breaks its tool's schema." if wrong else "",
+            "runs": runs,
+            "stuck": "It is executed; the results are in the dialogue." if executed else stuck,
             "number": self._number,
         }
 

@@ -69,5 +69,5 @@ def warning(run: Run) -> str:
         return ""
     return (
         f"Where {SHARE:.0%} of labels are wrong, {precision:.0%} of what the judge {judge!r} calls"
-        f" LABEL_WRONG is: {cards[-1]}"
+        f" LABEL_WRONG is wrong, and {FLOOR:.0%} should be: {cards[-1]}"
     )

@@ -24,7 +24,15 @@ from looptool_kit.core.tables import Table, write_json
 from looptool_kit.core.toolcalls import Answer, match
 from looptool_kit.policy.engines import Engine
 from looptool_kit.stages.verify import Case, Context, Known, Logprobs, find_judge, find_measure
-from looptool_kit.studies.judge_merits import Share, discarded, reliability, share, worth_from
+from looptool_kit.studies.judge_merits import (
+    Share,
+    discarded,
+    missed_words,
+    reliability,
+    share,
+    worth_from,
+    worth_words,
+)
 
 SHARE = 0.1
 """Share of wrong labels for which the card says what LABEL_WRONG is worth; the trials themselves hold far
@@ -341,20 +349,18 @@ def summary(answered: Sequence[Trial], facts: dict[str, Any]) -> list[str]:
         j for r in range(facts.get("repeats", 0)) for j in facts.get(f"repeat_{r + 1}", {}).get("judges", [])
     ]
     lines = [
-        f"Right labels: {told['before'].percent} before; {told['after'].percent} of the {kept:,} (of {n:,})"
-        " that remain if the judge is obeyed."
+        f"Many labels of this test are wrong on purpose: {told['before'].percent} are right. If the judge is"
+        f" obeyed, {told['after'].percent} of the {kept:,} (of {n:,}) that remain are (more is better)."
     ]
-    low, high = worth_from(answered)
+    lines += [worth_words(answered), missed_words([(r.kind, r.recall) for r in card(answered)[:-1]])]
     lines += [
-        f"It fixes more labels than it spoils once {low:.1%} of the labels are wrong ({high:.1%} at worst)."
+        f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f} (1 is"
+        " best; it says nothing of what is missed)."
     ]
-    lines += [
-        f"Precision of LABEL_WRONG where {SHARE:.0%} of labels are wrong: {precision_at(answered):.2f}."
-    ]
-    lines += [f"Right labels thrown away or replaced: {discarded(answered)}."]
+    lines += [f"Right labels thrown away or replaced: {discarded(answered)} (0 is best)."]
     lines += [
         f"Label and prediction swapped, the verdict swaps too in {told['mirrored']} of"
-        f" {told['mirrored'].n:,} pairs."
+        f" {told['mirrored'].n:,} pairs (1 is best; in the others it favours one side, or leaves one open)."
     ]
     for c in costs:
         calls, tokens = c["answered"] + c["failed"], c["tokens_in"] + c["tokens_out"]

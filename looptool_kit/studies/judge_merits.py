@@ -11,6 +11,8 @@ from looptool_kit.stages.verify._weights import PRIOR
 
 BINS = (0.0, 0.05, 0.2, 0.5, 0.8, 0.95, 1.0)
 """Bounds of the probabilities that are told together: narrow where verdicts are decided."""
+MAX_MISSED = 3
+"""Kinds that the line of what is missed names: a few, the card's table has them all."""
 SIDES: dict[VerdictName, tuple[bool, bool]] = {
     "PRED_WRONG": (True, False),
     "LABEL_WRONG": (False, True),
@@ -122,3 +124,33 @@ def worth_from(answered: Sequence[Told]) -> tuple[float, float]:
         return 1.0, 1.0
     a, b = found.k / found.n, false.k / max(1, false.n)
     return b / (a + b), false.hi / (found.lo + false.hi)
+
+
+def worth_words(answered: Sequence[Told]) -> str:
+    """Say in words what `worth_from` finds."""
+    low, high = worth_from(answered)
+    if low == 1:
+        return "It found no wrong label here: it fixes none, however many labels are wrong (the worst case)."
+    if low == 0:
+        return (
+            "It replaced no right label by a wrong one here. It fixes more labels than it spoils wherever"
+            f" {high:.1%} of the labels or more are wrong, by the 95% intervals (less is better)."
+        )
+    return (
+        f"It fixes more labels than it spoils where more than {low:.1%} of the labels are wrong; by the 95%"
+        f" intervals, {high:.1%} at worst (less is better)."
+    )
+
+
+def missed_words(recalls: Sequence[tuple[str, Share]]) -> str:
+    """Name the kinds of wrong labels of which the least are found.
+
+    Args:
+        recalls: Each kind with the share that was called LABEL_WRONG.
+    """
+    partly = [(kind, found) for kind, found in recalls if found.k < found.n]
+    least = sorted(partly, key=lambda row: (row[1].k / row[1].n, row[1].hi))[:MAX_MISSED]
+    if not least:
+        return "What it misses: no kind of wrong label of this test."
+    kinds = ", ".join(f"{kind.replace('_', ' ')} (finds {found})" for kind, found in least)
+    return f"What it misses: {kinds}; 1 is all, 0 is none of such wrong labels."

@@ -78,6 +78,24 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     n = len(Run.open(RECORDED, read_only=True).table(Samples, "held_out", 0))
     n_fixed, n_broken = (int(b.inner_text().split()[0]) for b in (fixed, broken))
     assert counted.inner_text().startswith(f"{n_fixed} of {n}") and n_broken > 0
+    # What was asked comes first and in sight, the label once, then how either answer differs from it.
+    parts = [
+        chosen.locator(f"[aria-label='{name}']")
+        for name in ("dialogue", "label", "answer of D1", "answer of D3")
+    ]
+    assert [part.count() for part in parts] == [1] * 4
+    tops = [part.bounding_box()["y"] for part in parts]
+    assert tops == sorted(tops)
+    box, request = (node.bounding_box() for node in (chosen, parts[0].locator(".lt-user").last))
+    assert box["y"] <= request["y"] and request["y"] + request["height"] <= box["y"] + box["height"]
+    assert second.get_by_text("calls as the label").count() == 1 and second.locator(".lt-call").count() == 0
+    assert chosen.locator("[data-how=same]").count() == 0
+    # On the page of `looptool view` the card has the height of the screen.
+    page.set_viewport_size({"width": 1400, "height": 900})
+    page.evaluate("() => { document.body.dataset.voila = '' }")
+    most = chosen.evaluate("(node) => parseFloat(getComputedStyle(node).maxHeight)")
+    page.evaluate("() => { delete document.body.dataset.voila }")
+    assert 550 <= most <= 650
 
     # By mouse: the other count, a row further down, the same count again for all.
     broken.click()
@@ -115,7 +133,7 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
 
     # A tool's name breaks between its words.
     find.fill("_device_timer")
-    chosen.locator(".lt-pair code wbr").first.wait_for(state="attached")
+    chosen.locator(".lt-call code wbr").first.wait_for(state="attached")
     find.fill("")
     counted.get_by_text(f"{n_broken} of {n} rows").wait_for()
 

@@ -87,15 +87,26 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     answer.get_by_role("button", name="execute …").click()
     answer.get_by_role("button", name="yes, execute").click()
     talk.locator(".lt-tool").wait_for()
+    # What was executed can still be made a sample, and shows why it should be looked at.
+    answer.get_by_text("It is executed").wait_for()
+    assert answer.get_by_role("button", name="execute …").count() == 0
+    assert "06:30" in answer.get_by_role("list", name="objections").inner_text()
+    assert answer.get_by_title("log-probability -1.500, probability 0.223").count() == 1
+    answer.get_by_role("button", name="keep or correct …").click()
+    form.press("Escape")
 
     # By keys: Enter asks, Tab and Enter reach the buttons, and the notebook's own shortcuts do not act.
     view.get_by_role("button", name="new dialogue").press("Enter")
     page.wait_for_function("(node) => !node.querySelector('.lt-turn.lt-user')", arg=view.element_handle())
     request.press_sequentially("A hostile answer, please.")
+    page.evaluate("() => { document.body.dataset.voila = '' }")
     request.press("Enter")
     # The request stands in the dialogue at once, and what is typed until the answer stays.
     talk.get_by_text("A hostile answer, please.").or_(view.locator(".lt-turn.lt-user")).first.wait_for()
     assert view.get_by_role("button", name="ask", exact=True).is_disabled()
+    # On the page of `looptool view` it is said at once why another tab does not open yet.
+    line.get_by_text("another tab that you press opens when it has answered").wait_for()
+    page.evaluate("() => { delete document.body.dataset.voila }")
     page.keyboard.type("and more")
     answer.get_by_text("onerror").first.wait_for()
     assert request.input_value() == "and more"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ from looptool_kit.formats import to_row
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.seed.stage import seed
 from looptool_kit.studies.judge_card import warning
-from looptool_kit.studies.judge_check import ask, card, precision_at, summary, text, trials, trusted
+from looptool_kit.studies.judge_check import Trial, ask, card, precision_at, summary, text, trials, trusted
+from looptool_kit.studies.judge_merits import worth_from
 from looptool_kit.world import generate
 
 
@@ -92,18 +94,42 @@ def test_the_card_says_in_plain_words_what_obeying_the_judge_does(samples: list[
     assert 0 < before.k < before.n and after.k == after.n < before.n
     lines = summary(perfect, {})
     assert lines[0] == (
-        f"Right labels: {before.k / before.n:.0%} [{before.lo:.0%}, {before.hi:.0%}] before;"
-        f" 100% [{after.lo:.0%}, 100%] of the {after.n:,} (of {before.n:,}) that remain if the judge is"
-        " obeyed."
+        "Many labels of this test are wrong on purpose:"
+        f" {before.k / before.n:.0%} [{before.lo:.0%}, {before.hi:.0%}] are right. If the judge is obeyed,"
+        f" 100% [{after.lo:.0%}, 100%] of the {after.n:,} (of {before.n:,}) that remain are (more is better)."
     )
-    assert lines[1].startswith("It fixes more labels than it spoils once 0.0% of the labels are wrong (")
-    assert lines[1].endswith("% at worst).")
-    assert lines[-1] == (
-        f"Label and prediction swapped, the verdict swaps too in {mirrored} of {mirrored.n:,} pairs."
+    assert lines[1].startswith("It replaced no right label by a wrong one here.")
+    assert f"{worth_from(perfect)[1]:.1%} of the labels or more are wrong" in lines[1]
+    assert lines[2] == "What it misses: no kind of wrong label of this test."
+    assert lines[-1].startswith(
+        f"Label and prediction swapped, the verdict swaps too in {mirrored} of {mirrored.n:,} pairs (1 is"
     )
     useless = [t.model_copy(update={"verdicts": ("unjudged",)}) for t in made]
-    assert "once 100.0% of the labels are wrong (100.0% at worst)." in summary(useless, {})[1]
+    assert summary(useless, {})[1].startswith("It found no wrong label here: it fixes none")
+    hasty = [t.model_copy(update={"verdicts": ("LABEL_WRONG",)}) for t in made]
+    low, high = worth_from(hasty)
+    assert f"more than {low:.1%} of the labels are wrong" in summary(hasty, {})[1] and low == 0.5
+    assert f"{high:.1%} at worst" in summary(hasty, {})[1]
     assert "| left unjudged | right verdict | same in repeats |" in text(perfect, {})
+
+
+def test_the_card_names_the_kinds_that_the_judge_misses_most(samples: list[Sample]) -> None:
+    made = trials(samples)
+    planted = Counter(t.kind for t in made if t.expected == "LABEL_WRONG")
+    [(most, n), (half, _), *_] = planted.most_common()
+    seen: Counter[str] = Counter()
+
+    def verdict(t: Trial) -> str:
+        if t.expected != "LABEL_WRONG" or t.kind not in (most, half):
+            return t.expected
+        seen[t.kind] += 1
+        return "unjudged" if t.kind == most or seen[t.kind] % 2 else "LABEL_WRONG"
+
+    answered = [t.model_copy(update={"verdicts": (verdict(t),)}) for t in made]
+    recall = {r.kind: r.recall for r in card(answered)}
+    assert recall[most].k == 0 < recall[half].k < recall[half].n and recall[most].n == n
+    missed = ", ".join(f"{kind.replace('_', ' ')} (finds {recall[kind]})" for kind in (most, half))
+    assert f"What it misses: {missed}; 1 is all, 0 is none of such wrong labels." in summary(answered, {})
 
 
 def test_evidence_judge_by_the_command(samples: list[Sample], tmp_path: Path) -> None:

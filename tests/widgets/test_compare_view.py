@@ -69,6 +69,24 @@ def test_other_policies_are_chosen(run: Run) -> None:
     assert view.after == "D2" and view.rows.names[0] == "request"
 
 
+def test_a_policy_is_not_tested_against_itself(run: Run, tmp_path: Path) -> None:
+    other = Run.open(shutil.copytree(run.path, tmp_path / "second"), read_only=True)
+    right = [s.correct for s in scores(run)["D2"]]
+    view = CompareView(run, "D1", "D2")
+    assert "(p " in view.about
+    view.before = "D2"
+    for about in (
+        view.about,
+        CompareView(run, "D2", "D2").about,
+        CompareView(run, "D2", "D2", other=run).about,
+    ):
+        assert "the same policy" in about and f"{sum(right)} of {len(right)} samples right" in about
+        assert "(p " not in about and "[" not in about and "points" not in about, "no test, no interval"
+    view.after = "D3"
+    assert "(p " in view.about and "same policy" not in view.about
+    assert "(p " in CompareView(run, "D2", "D2", other=other).about, "of two runs they are two policies"
+
+
 def test_policies_without_a_sample_in_common_are_said_and_not_raised(run: Run) -> None:
     view = CompareView(run, "D1", "D1", source="probes")
     samples = run.table(Samples, "samples", 1)

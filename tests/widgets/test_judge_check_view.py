@@ -120,7 +120,7 @@ def test_a_run_shows_its_newest_card(tmp_path: Path) -> None:
     kept = Trials.read(path / "judge_check" / "evidence" / "trials.parquet")
     assert view.selection == kept and view.about[0] == "Judge evidence: 6 samples."
     # What the command printed below its table stands below the view's card.
-    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 7
+    assert all(line in done.output for line in view.about[1:]) and len(view.about) == 8
     assert f"| {' | '.join(map(str, view.card[-1]))} |" in done.output
     Samples.read(path / "seed" / "pool.parquet")[:1].write(path / "seed" / "pool.parquet")
     assert "made again after the check" in JudgeCheckView(run).missing

@@ -180,6 +180,38 @@ def test_a_dialogue_goes_on_behind_calls_with_results_alone(run: Run, speaker: S
     assert all(check.passed for check in check_sample(kept)), "a training takes it"
 
 
+def test_an_executed_answer_can_still_be_corrected_and_shows_what_speaks_against_it(
+    run: Run, speaker: Speaker
+) -> None:
+    speaker.says = (
+        f"<tool_call>\n{json.dumps(CALL | {'arguments': ARGUMENTS | {'time': '09:15'}})}\n</tool_call>"
+    )
+    view = TryView(run)
+    said = asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    view.chosen = ["searchLyrics"]
+    done = asked(view, "execute", number=said["number"])
+    for same in ("objections", "label", "by", "number"):
+        assert done[same] == said[same] != "", same
+    for same in ("tokens", "perplexity", "label", "tools"):
+        assert done["sample"][same] == said["sample"][same], same
+    assert done["runs"] == "" and "executed" in done["stuck"] and "09:15" in done["objections"][0]
+    assert [m["role"] for m in done["sample"]["messages"]] == ["system", "user", "assistant", "tool"]
+    again = asked(view, "execute", number=said["number"])
+    assert "already" in again["error"] and len(view.sample.messages) == 4, "its calls run once"
+    asked(view, "save", text=json.dumps([CALL]), number=said["number"])
+    [kept] = view.samples
+    assert [m.role for m in kept.messages] == ["system", "user"] and kept.label.calls[
+        0
+    ].arguments == ARGUMENTS
+    assert len(kept.tools) == len(said["sample"]["tools"]), "the tools that were on offer then"
+    view.chosen = [t.name for t in kept.tools]
+    later = asked(view, "ask", request="Thank you.")
+    assert later["number"] != said["number"] and view.kept == ""
+    assert "gone on" in asked(view, "save", text="You are welcome.", number=said["number"])["error"]
+    asked(view, "fresh")
+    assert "no answer" in asked(view, "save", text="x", number=later["number"])["error"]
+
+
 def test_policies_without_weights_are_said_to_be_so_and_not_chosen(tmp_path: Path) -> None:
     run = Run.open(RECORDED, read_only=True)
     view = TryView(run)

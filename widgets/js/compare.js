@@ -66,6 +66,23 @@ function policyChoices(model, reading) {
 }
 
 /**
+ * Where a prediction differs from the label; the prediction itself where one of both is a reply.
+ * @param {SampleDetail} d
+ */
+function differences({ label, prediction, aligned }) {
+  if (!prediction) return null;
+  if (prediction.error) return h("div", { class: "lt-text" }, `${prediction.error}: ${prediction.detail}`);
+  if (!label.calls.length || !prediction.calls.length) return answerOf(prediction);
+  const other = (aligned ?? [])
+    // Of a call that is not made its tool says enough: the label has its arguments.
+    .map((p) => ({ ...p, rows: p.prediction === null ? [] : p.rows.filter(([, , , how]) => how !== "same") }))
+    .filter((p) => p.rows.length || p.label !== p.prediction);
+  return other.length
+    ? other.map((p) => pairTable(p))
+    : h("div", { class: "lt-small" }, "calls as the label");
+}
+
+/**
  * One policy's answer against the label.
  * @param {string} name
  * @param {SampleDetail} d
@@ -75,12 +92,13 @@ const answerAgainstLabel = (name, d) =>
     "section",
     { "aria-label": `answer of ${name}` },
     h("h4", {}, h("code", {}, name), d.state === "right" ? " ✓ right" : " ✗ wrong"),
-    comparison(d),
+    differences(d),
+    faultsOf(d),
     tokensOf(d),
   );
 
 /**
- * A sample with both answers.
+ * A sample with both answers: what was asked, the label, and how either answer differs from it.
  * @param {string[]} names
  * @param {SampleDetail} before
  * @param {SampleDetail} after
@@ -95,9 +113,16 @@ const bothCard = (names, before, after) =>
       h("code", {}, before.id),
       before.facts.map(([k, v]) => ` · ${k} ${v}`),
     ),
+    dialogueOf(before, Math.max(0, before.messages.map(({ role }) => role).lastIndexOf("user"))),
+    h(
+      "section",
+      { "aria-label": "label" },
+      h("h4", {}, "label"),
+      before.label.calls.length || before.label.reply ? answerOf(before.label) : "(a plain reply)",
+      demandsOf(before),
+    ),
     answerAgainstLabel(names[0] ?? "", before),
     answerAgainstLabel(names[1] ?? "", after),
-    dialogueOf(before),
     toolsOf(before),
   );
 

@@ -33,7 +33,7 @@ const callCard = (call) =>
   h(
     "div",
     { class: "lt-call" },
-    h("code", { class: "lt-name" }, call.name),
+    h("code", { class: "lt-name" }, breakable(call.name)),
     h(
       "dl",
       {},
@@ -51,13 +51,17 @@ const turnOf = (m) =>
     m.calls.map(callCard),
   );
 
+/** The message from which on a long dialogue is shown. @param {SampleDetail["messages"]} messages */
+const lastMessages = ({ length }) => (length > LAST_MESSAGES + 2 ? length - LAST_MESSAGES : 0);
+
 /**
  * The dialogue. Of a long one, what comes before the last messages is folded.
  * @param {SampleDetail} d
+ * @param {number} [from] the first message that is not folded
  */
-function dialogueOf({ messages }) {
-  const from = messages.length > LAST_MESSAGES + 2 ? messages.length - LAST_MESSAGES : 0;
-  const earlier = h("details", {}, h("summary", {}, `${from} earlier messages`));
+function dialogueOf({ messages }, from = lastMessages(messages)) {
+  const count = `${from} earlier message${from === 1 ? "" : "s"}`;
+  const earlier = h("details", {}, h("summary", {}, count));
   // Drawn when it is unfolded: a dialogue of thirty turns is rarely read from its start.
   earlier.addEventListener("toggle", () => {
     if (earlier.open && earlier.children.length === 1) earlier.append(...messages.slice(0, from).map(turnOf));
@@ -186,6 +190,20 @@ const replyTable = (label, prediction, right = "prediction") => {
   );
 };
 
+/** What a right reply must hold. @param {SampleDetail} d */
+const demandsOf = ({ demands }) =>
+  demands.length ? h("div", { class: "lt-small" }, `a right reply holds: ${demands.join("; ")}`) : null;
+
+/** What is wrong with a prediction. @param {SampleDetail} d */
+const faultsOf = ({ faults }) =>
+  faults?.length
+    ? h(
+        "ul",
+        { class: "lt-faults" },
+        faults.map((f) => h("li", {}, f)),
+      )
+    : null;
+
 /**
  * Label against prediction: a table for each pair of calls.
  * @param {SampleDetail} d
@@ -198,20 +216,13 @@ function comparison(d) {
   const unproposed = audited && d.verdict?.name === "unjudged";
   if (!prediction || unproposed) return h("div", {}, h("h4", {}, "label"), answerOf(label));
   const calls = label.calls.length && prediction.calls.length;
-  const demands = `a right reply holds: ${d.demands.join("; ")}`;
   return h(
     "div",
     { class: "lt-comparison" },
     d.aligned?.map((p) => pairTable(p, "label", right)),
     calls ? null : replyTable(label, prediction, right),
-    d.demands.length ? h("div", { class: "lt-small" }, demands) : null,
-    d.faults?.length
-      ? h(
-          "ul",
-          { class: "lt-faults" },
-          d.faults.map((f) => h("li", {}, f)),
-        )
-      : null,
+    demandsOf(d),
+    faultsOf(d),
   );
 }
 
