@@ -33,6 +33,16 @@ from speaker import Speaker
 
 trial.open_engine = lambda policy, batch: Speaker()
 """
+IMPATIENT = """
+window.gaveUp = 0;
+const later = window.setTimeout;
+window.setTimeout = (work, rest, ...more) => {
+  const now = rest === 10000 && window.impatient && window.gaveUp < 3;
+  if (now) window.gaveUp += 1;
+  return now ? (work(), 0) : later(work, rest, ...more);
+};
+"""
+"""anywidget, which waits ten seconds for a view to start, gives up at once, three times."""
 READY = ".lt-card[data-row]:not([data-row=''])"
 
 
@@ -145,6 +155,21 @@ def map_keeps(page: Any) -> None:
     note.fill("")
     view.get_by_role("button", name="close the view below").click()
     desk.wait_for(state="detached")
+
+
+def test_a_view_that_starts_slowly_below_the_map_is_waited_for(chromium: Any, tmp_path: Path) -> None:  # noqa: F811
+    run = tmp_path / "run"
+    shutil.copytree(RECORDED, run)
+    with viewing(run, tmp_path) as address:
+        page = new_page(chromium)
+        page.add_init_script(IMPATIENT)
+        page.goto(address)
+        view = go(page, "the loop", "loop map")
+        page.evaluate("() => { window.impatient = true }")
+        view.get_by_role("button", name="open in “disagreements”").click()
+        view.get_by_role("region", name="disagreements of iteration 2").locator(READY).wait_for()
+        assert page.evaluate("() => window.gaveUp") == 3
+        page.context.close()
 
 
 def test_a_right_answer_is_kept_taken_back_and_never_lost(

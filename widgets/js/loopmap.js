@@ -157,6 +157,32 @@ const flipTable = (flips) =>
     ),
   );
 
+/** How often a view below is waited for; each time anywidget gives up after ten seconds. */
+const PATIENCE = 12;
+
+/**
+ * Draw another view in `el` once its page has started. A busy machine may take longer than anywidget waits.
+ * @param {Place<LoopMapTraits, LoopMapQuestions>["host"]} host
+ * @param {string} reference
+ * @param {HTMLElement} el
+ * @param {AbortSignal} signal
+ */
+async function renderWidget(host, reference, el, signal) {
+  for (let left = PATIENCE - 1; !signal.aborted; left -= 1) {
+    try {
+      const widget = await host.getWidget(reference);
+      if (signal.aborted) return;
+      el.replaceChildren();
+      el.className = "";
+      await widget.render({ el, signal });
+      return;
+    } catch (error) {
+      if (!left) throw error;
+      await new Promise((rest) => setTimeout(rest, 500));
+    }
+  }
+}
+
 /**
  * The view that is open below the map.
  * @param {Place<LoopMapTraits, LoopMapQuestions>} place
@@ -180,10 +206,10 @@ function openedView({ model, host }, say, failed) {
     if (!reference) return;
     const mine = new AbortController();
     shown = mine;
-    const el = h("div", {});
-    host.getWidget(reference).then((widget) => {
-      if (!mine.signal.aborted) widget.render({ el, signal: mine.signal });
-    }, failed);
+    const el = h("div", { class: "lt-small" }, "drawing …");
+    renderWidget(host, reference, el, mine.signal).catch((error) => {
+      if (!mine.signal.aborted) failed(error);
+    });
     const [selected = [], shows = ""] = model.get("opened_of");
     const what = h("strong", {}, `${inWords(selected)}: ${shows}`);
     node.replaceChildren(h("div", { class: "lt-row" }, what, close), el);
