@@ -286,6 +286,7 @@ const keyOverlay = (keys) =>
 function closesItself(menu, summary) {
   /** @param {Event} event */
   const pressed = (event) => {
+    if (!event.isTrusted) return; // the link of a file that is saved from the menu
     if (event.target instanceof Node && menu.isConnected && menu.contains(event.target)) return;
     menu.open = false;
     document.removeEventListener("click", pressed, true);
