@@ -40,7 +40,8 @@ class ExpansionView(TableView):
     """
 
     _esm = script(
-        "sample", "table_head", "table", "label_form", "drafts", "child_card", "children", "expansion"
+        *("sample", "table_head", "table", "label_form", "drafts", "judgement"),
+        *("child_card", "children", "expansion"),
     )
     _css = style()
 

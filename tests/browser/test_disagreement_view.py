@@ -117,6 +117,9 @@ class Desk:
 def decide_by_key(desk: Desk) -> tuple[str, str]:
     """A verdict by key, on disk at once, and a note that becomes the reason of the next one."""
     first = desk.shown()
+    # From where the judge starts, by what each piece says, to the probabilities.
+    weighed = desk.view.locator(".lt-evidence tbody th").all_inner_texts()
+    assert weighed[0] == "start" and weighed[-1] == "result" and len(weighed) > 2
     assert f"reviewed 0 / left {desk.rows}" in desk.progress()
     desk.view.locator(".lt-judge h4").click()
     desk.press("1")

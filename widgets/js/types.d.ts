@@ -151,12 +151,17 @@ interface Judgement {
   name: string;
   rationale: string;
   confidence: number;
+  /** The same probabilities before anything is weighed, where they are known. */
+  start: [label: number, prediction: number] | null;
   /** Probabilities that the label and the prediction are right, where the judge gives them. */
   right: [label: number, prediction: number] | null;
   judge: string;
   /** Verdict -> votes. */
   votes: Record<string, number>;
-  evidence: [name: string, forLabel: number, forPrediction: number, words: string][];
+  /** `says`: how it counts. */
+  evidence: [name: string, forLabel: number, forPrediction: number, words: string, says: string][];
+  /** Why the probabilities do not lean as the evidence does; empty where they do. */
+  why: string;
 }
 
 /** A sample in full (`detail.py`). */
