@@ -22,7 +22,7 @@ from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
 from looptool_kit.widgets.drafts import is_edit, kept_at, restore_texts
-from looptool_kit.widgets.labels import label_text, read_label
+from looptool_kit.widgets.labels import LabelForm, label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.text_diff import word_diff
@@ -32,7 +32,7 @@ _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
 
-class ExpansionView(TableView):
+class ExpansionView(LabelForm, TableView):
     """The error seeds of an iteration, each with its candidates.
 
     A decision is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes effect at
@@ -40,7 +40,7 @@ class ExpansionView(TableView):
     """
 
     _esm = script(
-        *("sample", "table_head", "table", "label_form", "drafts", "judgement"),
+        *("sample", "table_head", "table", "label_fields", "label_form", "drafts", "judgement"),
         *("child_card", "children", "expansion"),
     )
     _css = style()

@@ -169,6 +169,7 @@ function labelDesk(model, current, save, leave) {
     if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
     const opened = labelEditor(text, row.detail.tools, {
       typed: (label) => draft(id, label),
+      check: (label) => ask(model, "check", { text: label, tools: row.detail.tools }),
       save: (label) => save(id, label),
       leave: () => {
         draft(id, null);

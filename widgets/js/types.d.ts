@@ -182,6 +182,9 @@ interface SampleDetail {
   verdict?: Judgement;
 }
 
+/** One thing that is wrong with a typed label: number of the call (-1: the text), argument, words. */
+type Fault = [call: number, argument: string, words: string];
+
 // ------------------------------------------------------------------------------------------------- ProbeView
 
 interface ProbeTraits extends SampleTable {
@@ -244,6 +247,7 @@ type ReviewedRow =
     };
 
 interface DisagreementQuestions extends SampleTableQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   detail(values: { at: number }): ReviewedRow;
   /** Texts that a page had kept. */
   restore(values: { drafts: Record<string, string>; notes: Record<string, string> }): Outcome;
@@ -307,6 +311,7 @@ type SeedCard =
 type Novelty = [value: number, nearest: string, request: string];
 
 interface ExpansionQuestions extends TableQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   seed(values: { place: number }): SeedCard;
   restore(values: { drafts: Record<string, Draft> }): Outcome;
   /** While `left` is above 0, there are no rows yet: ask again. */
@@ -446,6 +451,7 @@ interface TryAnswer {
 }
 
 interface TryQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   state(): TryAnswer;
   ask(values: { request: string }): TryAnswer;
   execute(values: { number: number }): TryAnswer;
