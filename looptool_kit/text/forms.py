@@ -31,8 +31,8 @@ def lacks_form(value: str, description: str) -> str:
 def breaks_form(value: str, description: str) -> str:
     """Return the form that a typed value breaks.
 
-    Empty: it breaks none. To the letter where the description is the form alone. Words that the description itself offers break
-    none.
+    Empty: it breaks none. To the letter where the description is the form alone. Words that the description
+    itself offers break none.
     """
     exact = next((code for form, _, code in FORMS if description.strip(" .") == form), None)
     if exact is None:

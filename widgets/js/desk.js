@@ -215,3 +215,19 @@ function samplePanel() {
   };
   return { side, card, show };
 }
+
+/**
+ * How far the review is, and how person and judge agree.
+ * @param {DisagreementTraits["progress"]} progress
+ */
+function progressWords({ reviewed, left, n, observed, kappa, together, blind }) {
+  const done = `✓ reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
+  const bulk = together
+    ? ` · ${together.toLocaleString()} accepted in bulk, which say nothing about the judge`
+    : "";
+  if (!n || observed === null) return done + bulk;
+  const coefficient = kappa === null ? "undefined (only one verdict so far)" : kappa.toFixed(2);
+  const how = blind ? "decided blind" : "decided one by one";
+  const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n} ${how}`;
+  return `${done} · ${agreed} · Cohen's kappa ${coefficient}${bulk}`;
+}
