@@ -54,7 +54,7 @@ class DisagreementView(LabelForm, SampleTable):
     notes = traitlets.Dict().tag(sync=True)
     """Sample id -> note that no verdict has taken up yet."""
     progress = traitlets.Dict(
-        help="reviewed, left, accepted together, and how person and judge agree: n, observed, kappa, blind"
+        help="reviewed, left, accepted together, and how person and judge agree: n, observed, kappa"
     ).tag(sync=True)
     blind = traitlets.Bool(False).tag(sync=True)
     """Hide the judge's verdict on a row until the person has decided."""

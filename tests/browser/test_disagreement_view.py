@@ -65,6 +65,15 @@ class Busy(DisagreementView):
 Busy(run)
 """
 
+THRICE = """(view) => {
+    const press = () => view.dispatchEvent(new KeyboardEvent('keydown', { key: '1', bubbles: true }));
+    const drawn = new MutationObserver(() => { drawn.disconnect(); press(); });
+    drawn.observe(view.querySelector('.lt-card'), { attributeFilter: ['data-row'] });
+    press();
+    press();
+}"""
+"""Three presses of a key: two at once, and one in the moment in which the next row is drawn."""
+
 LOOK = """
 DisagreementView(Run.open("run", read_only=True))
 """
@@ -309,19 +318,20 @@ def test_a_press_decides_the_row_that_was_seen_or_says_that_it_did_not(
     open_notebook(page, url, "fast/fast.ipynb")
     desk = Desk(page, page.locator(".lt-view").first, folder / "run")
     desk.view.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
+    desk.view.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({desk.wrong})")
+    desk.until(lambda: f"{desk.wrong} of " in desk.view.locator(".lt-find").inner_text())
+    desk.until(lambda: "PRED_WRONG" in desk.view.locator(".lt-judge h4").inner_text())
     desk.view.locator(".lt-judge h4").click()
     rows = []
-    # However the presses fall, before, while and after the next row is drawn: one decides.
-    for pause in (0, 20, 40, 70):
+    for _ in range(3):
         first = desk.shown()
-        desk.press("1")
-        for _ in range(2):
-            page.wait_for_timeout(pause)
-            page.keyboard.press("1")
+        page.wait_for_timeout(250)
+        desk.view.evaluate(THRICE)
         desk.until(lambda first=first: desk.shown() != first)
         desk.until(lambda: "2 presses came before this row could be seen" in desk.status())
         rows.append(first)
         assert [d.row for d in desk.written()] == rows and f"reviewed {len(rows)} " in desk.progress()
+    assert "kappa too few to say (from 10 rows on" in desk.progress()
     # Two clicks of a double click, too.
     page.wait_for_timeout(250)
     first = desk.shown()

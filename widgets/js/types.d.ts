@@ -215,7 +215,9 @@ interface DisagreementTraits extends SampleTable {
     /** Rows that both judged, without those accepted in bulk; where some were decided blind, only these. */
     n: number;
     observed: number | null;
-    kappa: number | null;
+    /** With its 95% interval; null while there are fewer than `needs` rows, or one verdict on all of them. */
+    kappa: [kappa: number, low: number, high: number] | null;
+    needs: number;
     together: number;
     blind: boolean;
   };
