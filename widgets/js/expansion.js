@@ -242,7 +242,7 @@ function render({ model, el }) {
     cards,
   );
   const acts = childActs(model, state, panel, line.say);
-  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
+  const table = rowTable(model, { label: "error seeds", lines: 0, onopen: () => focusOn(panel) });
   const help = keyOverlay(KEYS);
   const toggleHelp = () => {
     help.hidden = !help.hidden;
