@@ -48,7 +48,7 @@ def state_of(child: Expansion, decision: Decision | None) -> dict[str, Any]:
 
 
 def taken(children: Sequence[Expansion], decisions: Mapping[str, Decision]) -> tuple[int, int]:
-    """How many of these candidates compose would take, and how many there are."""
+    """How many of these candidates compose would take, and of how many."""
     decided = [decisions.get(c.sample.id) for c in children]
     kept = sum(
         c.accepted if d is None else d.value != "reject" for c, d in zip(children, decided, strict=True)
