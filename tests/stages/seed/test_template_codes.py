@@ -38,6 +38,10 @@ def codes(tools: list[Tool], name: str, called: str) -> set[str]:
         ("L-2025-0043 style", r"L-20\d\d-\d{4}"),
         ("in the form QX-104-B", r"QX-\d{3}-B"),
         ("The job's event (JB-...)", r"JB-\d{4,5}"),
+        ("Format: SITE-XXXXX (5 digits)", r"SITE-\d{5}"),
+        ("T- plus 3 digits", r"T-\d{3}"),
+        ("J and six digits", r"J\d{6}"),
+        ("JB- (7 digits)", r"JB-\d{7}"),
         ("Job code: RTM1, GDN1, LIL2", r"RTM1|GDN1|LIL2"),
     ],
 )
@@ -120,8 +124,60 @@ def test_two_forms_of_one_name_are_not_guessed_from() -> None:
         tool("get_bill", "Show the bill of a job.", job_id={"type": "string", "description": "Format X####"}),
         tool("set_job_status", "Set the status of a job.", job_id={"type": "string"}, status=WORK),
     ]
-    found = codes(tools, "job_id", "set_job_status")
-    assert found and not any(re.fullmatch(r"P-\d{6}|X\d{4}", code) for code in found)
+    able, why = templates.usable(tools, lambda tools: True)
+    assert [a.tool.name for a in able] == ["get_job", "get_bill"] and "job_id" in why["set_job_status"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "Ten hex characters",
+        "Two letters, the year and a running number",
+        "Starts with the depot's code",
+        "As on the slip, JB-<year>-<number>",
+        "9-character alphanumeric",
+        "Ends with a check digit",
+        "Depot prefix plus the number",
+    ],
+)
+def test_a_form_that_cannot_be_read_is_not_guessed(told: str) -> None:
+    form = {"type": "string", "description": told}
+    tools = [
+        tool("get_job", "Show a job.", job_id=form),
+        tool("print_sheet", "Print the sheet of a job.", job_id={"type": "string"}),
+        tool("copy_sheet", "Copy the sheet of a job.", original_job_id={"type": "string"}),
+        tool("get_depot", "Show a depot.", depot_id={"type": "string"}),
+    ]
+    able, why = templates.usable(tools, lambda tools: True)
+    assert [a.tool.name for a in able] == ["get_depot"]
+    assert all("job_id" in why[name] for name in ("get_job", "print_sheet", "copy_sheet"))
+
+
+def test_an_original_number_has_the_form_of_the_number() -> None:
+    tools = [
+        tool("get_case", "Show a case.", case_number={"type": "string", "description": "e.g. C24-10877"}),
+        tool(
+            "reopen_case",
+            "Reopen a case of the lab.",
+            original_case_number={"type": "string"},
+            cause={"type": "string", "enum": ["new evidence", "an appeal"]},
+        ),
+    ]
+    found = codes(tools, "original_case_number", "reopen_case")
+    assert found and all(re.fullmatch(r"C\d\d-\d{5}", code) for code in found)
+
+
+def test_a_sku_is_not_called_after_what_it_is_in() -> None:
+    told = {"type": "string", "pattern": "^[A-Z]{3}-[0-9]{2,6}$"}
+    tools = [
+        tool("get_stock", "Show the stock.", sku={**told, "description": "e.g. HOP-12, MLT-310"}),
+        tool("move_stock", "Move stock to the cellar.", sku=told),
+        tool("find_orders", "Find orders with an article.", sku={"type": "string"}),
+    ]
+    found = codes(tools, "sku", "find_orders")
+    assert found and all(re.fullmatch(r"(?:HOP|MLT)-\d{2,3}", code) for code in found)
+    found = codes(tools[-1:], "sku", "find_orders")
+    assert found and all(re.fullmatch(r"SKU-\d+", code) for code in found)
 
 
 def test_the_tools_in_the_samples_are_as_they_were_given() -> None:

@@ -203,6 +203,26 @@ def test_free_text_is_left_out_or_refused() -> None:
         assert {c[name] for c in given(told)} == {"stuck door", "no heat"}
 
 
+def test_what_a_remark_may_be_about_is_no_remark() -> None:
+    trip = tool("book_trip", "Book a trip", 1, slot_id=TEXT, driver_note="Max 200 chars, e.g. gate code")
+    assert all("driver_note" not in c for c in given(trip))
+
+
+def test_one_of_several_that_has_to_be_given_is_no_option() -> None:
+    told = "Search the catalogue. At least one of `title`, `author` or `isbn` should be supplied."
+    by = {"title": "e.g. 'Emma' or 'Ulysses'", "author": "e.g. 'Woolf' or 'Eliot'", "isbn": TEXT}
+    search = tool("search_catalogue", told, 0, **by, page={"type": "integer", "minimum": 1, "maximum": 9})
+    assert "At least one" in usable([search])[1]["search_catalogue"]
+
+
+def test_what_is_written_down_is_said() -> None:
+    told = NUMBER | {"examples": [1.04, 1.012]}
+    log = tool("batch_log", "Log a reading on a batch", 1, batch_no=TEXT, taken_at=MOMENT, gravity=told)
+    assert all("gravity" in c for c in given(log))
+    empty = tool("batch_log", "Log a reading on a batch", 1, batch_no=TEXT, taken_at=MOMENT, remark=TEXT)
+    assert "writes down" in usable([empty])[1]["batch_log"]
+
+
 def test_two_owners_do_not_share_an_address() -> None:
     change = tool("update_owner", "Update an owner", 1, owner_id=TEXT, email=TEXT)
     assert not drawn(change, n=6, kinds=("parallel",))

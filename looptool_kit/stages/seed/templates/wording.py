@@ -32,6 +32,7 @@ from looptool_kit.stages.seed.templates.stated import (
     is_a_day,
     is_of,
     limits_of_number,
+    one_is_needed,
     which_day,
 )
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
@@ -74,6 +75,11 @@ class Able(NamedTuple):
         A call that gives no new value would do nothing.
         """
         return changes(self.tool)
+
+    @property
+    def records(self) -> bool:
+        """Whether it writes down something, which a call without a word of it would leave empty."""
+        return headline(self.tool)[0] in _RECORDS
 
     @property
     def searches(self) -> bool:
@@ -123,6 +129,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         except Unusable:
             if name in needed:
                 raise
+    if one := one_is_needed(tool, [p.name for p in params if not p.optional]):
+        raise Unusable(f"it wants one of several ({one[:60]!r}): make one required, or take the words out")
     params = with_one_day(params, context)
     # "Search rides of a member": of which one is always said.
     whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
@@ -157,6 +165,7 @@ SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
 IDS = ("id", "uuid", "code")
 """Names of the types of which a value tells which one is meant."""
+_RECORDS = ("log", "record", "write", "enter", "track", "note")
 _FINDS = ("search", "find", "filter", "query", "look up", "lookup")
 
 
@@ -168,6 +177,9 @@ def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
         left = [p for p in left if p.type.name not in IDS]
         if not left and len(tool.properties) > len(params):
             raise Unusable("of what it changes nothing can be said surely: give the new values `examples`")
+    elif verb in _RECORDS and len(tool.properties) > len(params):
+        if all(p.type.name in IDS or p.type.question in DAYS or p.optional for p in left):
+            raise Unusable("of what it writes down nothing can be said surely: give it `examples`")
     elif verb in _FINDS and not left and tool.properties:
         raise Unusable("of what it searches by nothing can be said surely: give it `examples`")
 
