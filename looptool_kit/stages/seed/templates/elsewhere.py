@@ -37,7 +37,8 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
             if _names_one(name) and _tells(schema):
                 shape = {k: schema[k] for k in ("description", *_TELLS) if k in schema}
                 told.setdefault(words_of(name), []).append(shape)
-    agreed = {words: shape for words, shapes in told.items() if (shape := _agreed(words, shapes)) is not None}
+    known = {words: _agreed(words, shapes) for words, shapes in told.items()}
+    agreed = {words: shape for words, shape in known.items() if shape}
     return [_filled(tool, agreed) for tool in tools]
 
 
