@@ -228,7 +228,7 @@ _ONE_AT_LEAST = re.compile(
 
 
 def one_is_needed(tool: Tool, given: Sequence[str]) -> str:
-    """Return the sentence by which one of several parameters has to be given.
+    """The sentence that wants one of several parameters.
 
     Empty where there is none, or one of those that it names is always given (`given`).
     """

@@ -78,7 +78,10 @@ class Able(NamedTuple):
 
     @property
     def records(self) -> bool:
-        """Whether it writes down something, which a call without a word of it would leave empty."""
+        """Whether it writes something down.
+
+        A call without a word of it would leave the record empty.
+        """
         return headline(self.tool)[0] in _RECORDS
 
     @property
