@@ -100,6 +100,23 @@ def test_the_example_of_a_number_may_hold_a_year() -> None:
     assert found and all(re.fullmatch(r"BP-20\d\d-\d{5}", code) for code in found)
 
 
+@pytest.mark.parametrize(
+    ("told", "form"),
+    [
+        ("Request ID, e.g. TR-20250314-0087 (TR, date, running number).", r"TR-202[345][01]\d[012]\d-\d{4}"),
+        ("e.g. L-2025-03-0087", r"L-202[345]-(?:0[1-9]|1[0-2])-\d{4}"),
+        ("e.g. 2025/03/14-7", r"202[345]/(?:0[1-9]|1[0-2])/[012]\d-\d"),
+        ("P followed by two-digit year, hyphen and six digits (e.g. P24-018832)", r"P2[345]-\d{6}"),
+        ("Country, letter and number, e.g. NL-X-4711 or BE-C-1200", r"NL-X-4711|BE-C-1200"),
+        ("Seven digits and a check digit, e.g. 4711008-3", r"4711008-3"),
+    ],
+)
+def test_parts_of_a_code_that_have_a_meaning_keep_it(told: str, form: str) -> None:
+    tools = [tool("get_request", "Show a request.", request_id={"type": "string", "description": told})]
+    found = codes(tools, "request_id", "get_request")
+    assert found and all(re.fullmatch(form, code) for code in found), found
+
+
 def test_a_city_with_its_state_is_said_as_the_example_or_not_at_all() -> None:
     told = {"type": "string", "description": "City, ST - e.g. Dallas, TX"}
     untold = {"type": "string", "description": "City, ST"}
@@ -138,6 +155,7 @@ def test_two_forms_of_one_name_are_not_guessed_from() -> None:
         "9-character alphanumeric",
         "Ends with a check digit",
         "Depot prefix plus the number",
+        "Two-digit year and 6 digits",
     ],
 )
 def test_a_form_that_cannot_be_read_is_not_guessed(told: str) -> None:

@@ -51,8 +51,8 @@ def _agreed(words: str, shapes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any
         if any(k in out and out[k] != v for k, v in form.items()):
             return None if _BARE.fullmatch(words) else {"description": UNCLEAR}
         out |= form
-    # The words of one of them are enough, best of one whose examples can be read.
-    best = max(shapes, key=lambda s: ("examples" in s, bool(told_examples(described(s))), _tells(s)))
+    # The words of one of them are enough: of the one that tells most.
+    best = max(shapes, key=lambda s: (bool(told_examples(described(s))), len(described(s))))
     return {**best, **{k: v for shape in shapes for k, v in shape.items() if k in _TELLS}}
 
 

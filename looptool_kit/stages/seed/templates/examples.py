@@ -96,7 +96,7 @@ def told_examples(description: str) -> list[str]:
         return [w for w in inside if _is_example(w)]
     listed = re.split(
         r"(?<![a-z]), (?:or |and )?|, (?![A-Z]{2}\b)(?:or |and )?| or | and ",
-        re.split(r"[);]|\.(?:\s|$)", match[1])[0],
+        re.split(r"[();]|\.(?:\s|$)", match[1])[0],
     )
     # "Such as roadworks or events" speaks of a kind, and gives no text: what is not quoted is a code, or all
     # that follows "e.g.".
@@ -165,10 +165,31 @@ _YEAR = re.compile(r"(?:19|20)\d\d")
 """"2025-Q3": a quarter, and no number."""
 
 
+_DATED = re.compile(
+    r"(?<!\d)20[0-2]\d(?P<dash>[-/]?)(?:0[1-9]|1[0-2])(?:(?P=dash)(?P<day>0[1-9]|[12]\d|3[01]))?(?!\d)"
+)
+""""TR-20250314-0087"."""
+
+
+_YEARS = re.compile(r"(?<!\d)(?:20[0-2]\d|1[89]|2[0-7])(?!\d)")
+"""2025, or 25: two digits that may be a year are drawn as one."""
+
+
+def is_dated(code: str) -> bool:
+    """Whether a part of a code is a year or a date."""
+    return (_DATED.search(code) or _YEARS.search(code)) is not None
+
+
 def _other_digits(code: str, r: Random) -> str:
-    if year := re.search(r"(?<!\d)20[0-2]\d(?!\d)", code):  # "Q-2025-118"
+    if dated := _DATED.search(code):
+        head, tail, dash = code[: dated.start()], code[dated.end() :], dated["dash"]
+        parts = [str(r.randint(2023, 2025)), f"{r.randint(1, 12):02}"]
+        parts += [f"{r.randint(1, 28):02}"] if dated["day"] else []
+        return f"{_other_digits(head, r)}{dash.join(parts)}{_other_digits(tail, r)}"
+    if year := _YEARS.search(code):  # "Q-2025-118", "P24-018832"
         head, tail = code[: year.start()], code[year.end() :]
-        return f"{_other_digits(head, r)}{r.randint(2023, 2025)}{_other_digits(tail, r)}"
+        drawn = str(r.randint(2023, 2025))[-len(year[0]) :]
+        return f"{_other_digits(head, r)}{drawn}{_other_digits(tail, r)}"
     return re.sub(
         r"\d",
         lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),

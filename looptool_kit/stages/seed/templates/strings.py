@@ -13,7 +13,14 @@ import jsonschema_rs
 from looptool_kit.stages.seed.templates import kinds
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.days import days_of_the_tool, direction, is_ruled
-from looptool_kit.stages.seed.templates.examples import FORMATS, like, one_of, told_choices, told_examples
+from looptool_kit.stages.seed.templates.examples import (
+    FORMATS,
+    is_dated,
+    like,
+    one_of,
+    told_choices,
+    told_examples,
+)
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
 from looptool_kit.stages.seed.templates.patterns import sampler
 from looptool_kit.stages.seed.templates.stated import tells_a_form
@@ -33,6 +40,13 @@ _REMARK = re.compile(r"\b(?:notes?|comments?|messages?|remarks?|memo|instruction
 """Of a remark a description tells what it may be about: "e.g. gate code" is no text unless it is quoted."""
 _NAMED = re.compile(r"\b(?:slugs?|names?|initials|one of|lower-?case)\b")
 """An ID that is one of few, or no ID."""
+_PARTED = re.compile(
+    r"\b(?:years?|yy(?:yy)?|dates?|months?|quarters?|weeks?|check ?(?:sum|digit)s?|luhn|country|region|state"
+    r"|initials|area|yyyymmdd|yymm(?:dd)?"
+    r"|(?:site|store|branch|depot|station|zone|department|category|type)(?:'s)?"
+    r" (?:code|letters?|prefix|number))\b"
+)
+"""Parts of a code that have a meaning: other digits may be no year, or no check digit."""
 _PLACES = (
     r"house|street|room|floor|gate|seat|table|platform|line|bus|track|page|chapter|step|version|week|row|bay"
     r"|level"
@@ -82,7 +96,10 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         if _REMARK.search(words):
             given = [e for e in given if re.search(rf"['\"`‘“]{re.escape(e)}", description)]
     if given:
-        return like(given, ids) or one_of(given)
+        numbered = (
+            like(given, ids) if not (ids and _PARTED.search(told)) or all(map(is_dated, given)) else None
+        )
+        return numbered or one_of(given)
     if (named := FORMATS.get(str(schema.get("format") or ""))) is not None:
         return named
     stated = next((t for p, t in kinds.STATED if re.search(p, told)), None)
@@ -90,9 +107,10 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     coded = ids or _CODES.search(words)
     coded = None if _OFFICIAL.search(words) else coded
     if stated is None and coded and not _NAMED.search(told):
-        if (shaped := _shaped(schema, words)) is not None:
+        parted = _PARTED.search(told)
+        if not parted and (shaped := _shaped(schema, words)) is not None:
             return shaped
-        if tells_a_form(description):
+        if tells_a_form(description) or (parted and {"pattern", "minLength", "maxLength"} & schema.keys()):
             raise Unusable(f"what {name} looks like is told in words: give it a `pattern` or `examples`")
         return _identifier(words, owner)
     if stated is not None and not {"pattern", "minLength", "maxLength"} & schema.keys():
