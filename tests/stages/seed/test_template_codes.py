@@ -117,6 +117,24 @@ def test_parts_of_a_code_that_have_a_meaning_keep_it(told: str, form: str) -> No
     assert found and all(re.fullmatch(form, code) for code in found), found
 
 
+def test_how_a_phone_number_is_written_holds_for_its_namesakes() -> None:
+    told = {"type": "string", "description": "Mobile number, digits only"}
+    untold = {"type": "string"}
+    tools = [
+        tool("open_ticket", "Open a ticket for a customer.", customer_phone=told),
+        tool("list_tickets", "List the tickets of a customer.", customer_phone=untold),
+    ]
+    able, why = templates.usable(tools, lambda tools: True)
+    assert not able and all("customer_phone" in reason for reason in why.values())
+    assert codes(tools[1:], "customer_phone", "list_tickets")
+
+
+def test_hours_of_a_list_are_no_duration() -> None:
+    hours = {"type": "integer", "minimum": 1, "maximum": 48}
+    tools = [tool("list_passes", "List the passes of a satellite.", hours=hours)]
+    assert "hours" in templates.usable(tools, lambda tools: True)[1]["list_passes"]
+
+
 def test_a_city_with_its_state_is_said_as_the_example_or_not_at_all() -> None:
     told = {"type": "string", "description": "City, ST - e.g. Dallas, TX"}
     untold = {"type": "string", "description": "City, ST"}

@@ -223,6 +223,17 @@ def test_what_is_written_down_is_said() -> None:
     assert "writes down" in usable([empty])[1]["batch_log"]
 
 
+def test_what_is_counted_is_not_more_than_all() -> None:
+    count = WHOLE | {"minimum": 1, "maximum": 60}
+    counts = {"seeds_sown": count, "seeds_germinated": count}
+    record = tool("record_germination", "Record a germination test", 3, lot_id=TEXT, **counts)
+    assert "seeds_sown" in usable([record])[1]["record_germination"]
+    record = tool("record_germination", "Record a germination test", 2, lot_id=TEXT, **counts)
+    assert all("seeds_germinated" not in c for c in given(record))
+    prices = {"price_min": count, "price_max": count}
+    assert any(len(c) == 2 for c in given(tool("find_seeds", "Find seeds on sale", 0, **prices)))
+
+
 def test_two_owners_do_not_share_an_address() -> None:
     change = tool("update_owner", "Update an owner", 1, owner_id=TEXT, email=TEXT)
     assert not drawn(change, n=6, kinds=("parallel",))

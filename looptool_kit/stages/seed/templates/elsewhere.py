@@ -12,7 +12,8 @@ from looptool_kit.stages.seed.templates.names import words_of
 from looptool_kit.stages.seed.templates.stated import described, limits_of_text, tells_a_form
 
 _ONE_OF_MANY = re.compile(
-    r"(?:^| )(?:id|identifier|uuid|ref|reference|number|no|nr|code|sku|barcode|serial|key)$"
+    r"(?:^| )(?:id|identifier|uuid|ref|reference|number|no|nr|code|sku|barcode|serial|key|phone|mobile"
+    r"|plate)$"
 )
 _TELLS = ("enum", "const", "examples", "pattern", "format")
 """Keywords of a schema that say what its values look like."""

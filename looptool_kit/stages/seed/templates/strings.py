@@ -25,6 +25,7 @@ from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_o
 from looptool_kit.stages.seed.templates.patterns import sampler
 from looptool_kit.stages.seed.templates.stated import tells_a_form
 from looptool_kit.text.words import tokens
+from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 
@@ -47,6 +48,8 @@ _PARTED = re.compile(
     r" (?:code|letters?|prefix|number))\b"
 )
 """Parts of a code that have a meaning: other digits may be no year, or no check digit."""
+_WRITTEN = re.compile(r"\b(?:digits?|spaces?|characters?|without|hyphens?|dashes)\b")
+"""Of a phone number: "digits only"."""
 _PLACES = (
     r"house|street|room|floor|gate|seat|table|platform|line|bus|track|page|chapter|step|version|week|row|bay"
     r"|level"
@@ -115,6 +118,8 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return _identifier(words, owner)
     if stated is not None and not {"pattern", "minLength", "maxLength"} & schema.keys():
         return stated
+    if plain is wt.PHONE and _WRITTEN.search(told):
+        raise Unusable(f"how {name} is written is told in words: give it a `pattern` or `examples`")
     if plain is not None and not kinds.TAKES_BACK.search(told) and kinds.is_told(plain, words, told):
         return plain
     raise Unusable(

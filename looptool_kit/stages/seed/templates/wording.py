@@ -37,7 +37,7 @@ from looptool_kit.stages.seed.templates.stated import (
 )
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
-from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, TO_A_VALUE
+from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, READING, TO_A_VALUE
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import TIME, Type
@@ -121,6 +121,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                     f"{name} depends on others or on a condition ({tie[:60]!r}): take the words out of its"
                     " description, or make it optional"
                 )
+            if verb in READING and words_of(name) in ("seconds", "minutes", "hours"):
+                raise Unusable(f"nothing tells what lasts {name}: give it a noun, as `hours_ahead`")
             schema = with_limits_of(tool, name, schema)
             kind = type_of(name, schema, owner_of(tool, described(schema)), beside_it)
             if _said_already(name, kind, f"{verb} {subject_words}"):
