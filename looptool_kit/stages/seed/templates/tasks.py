@@ -315,7 +315,7 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
 
     Another tool of the catalogue does it, or it is something from everyday life.
     """
-    known = [o.subject | _told_by_choices(o.tool) for o in offered]
+    known = [o.subject | _told_of(o.tool) for o in offered]
     own = [a for a in pool if a not in offered and not any(_related(a.subject, k) for k in known)]
     if own and scene.rng.random() < 0.6:
         other = scene.rng.choice(own)
@@ -340,12 +340,15 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     return Made(text, _refusal(spec.gist, text, scene.rng), (), scene, offered)
 
 
-def _told_by_choices(tool: Tool) -> frozenset[str]:
-    """Stems of what a tool's parameters can be set to: the sections of a record, say."""
+def _told_of(tool: Tool) -> frozenset[str]:
+    """Stems of what a tool may be about.
+
+    Those of its description, and of what its parameters can be set to: the sections of a record, say.
+    """
     each = [s for s in tool.properties.values() if isinstance(s, dict)]
     each += [s["items"] for s in each if isinstance(s.get("items"), dict)]
-    said = [c for s in each for c in s.get("enum") or () if isinstance(c, str)]
-    return frozenset(w for c in said for w in stems(c) if w not in STOP)
+    said = [tool.description, *(c for s in each for c in s.get("enum") or () if isinstance(c, str))]
+    return frozenset(w for text in said for w in stems(text) if w not in STOP)
 
 
 def _refusal(gist: str, request: str, rng: Random) -> Label:
