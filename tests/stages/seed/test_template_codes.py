@@ -30,8 +30,7 @@ def codes(tools: list[Tool], name: str, called: str) -> set[str]:
     ("told", "form"),
     [
         ("Format P-######", r"P-\d{6}"),
-        ("Format AB##-###", r"AB\d{2}-\d{3}"),
-        ("PO-##/####", r"PO-\d{2}/\d{4}"),
+        ("Format AB-####", r"AB-\d{4}"),
         ("SO followed by 8 digits", r"SO\d{8}"),
         ("Internal number, JB- followed by six digits.", r"JB-\d{6}"),
         ("R- followed by digits", r"R-\d{5}"),
@@ -109,6 +108,9 @@ def test_the_example_of_a_number_may_hold_a_year() -> None:
         ("P followed by two-digit year, hyphen and six digits (e.g. P24-018832)", r"P2[345]-\d{6}"),
         ("Country, letter and number, e.g. NL-X-4711 or BE-C-1200", r"NL-X-4711|BE-C-1200"),
         ("Seven digits and a check digit, e.g. 4711008-3", r"4711008-3"),
+        ("e.g. OBN-CRN-20250714-0930", r"OBN-CRN-20250714-0930"),
+        ("e.g. A-12-0311", r"A-12-0311"),
+        ("e.g. cls_3f2k", r"cls_\df\dk"),
     ],
 )
 def test_parts_of_a_code_that_have_a_meaning_keep_it(told: str, form: str) -> None:
@@ -174,6 +176,9 @@ def test_two_forms_of_one_name_are_not_guessed_from() -> None:
         "Ends with a check digit",
         "Depot prefix plus the number",
         "Two-digit year and 6 digits",
+        "Format AB##-###",
+        "PO-##/####",
+        "job_XXXXXXXX",
     ],
 )
 def test_a_form_that_cannot_be_read_is_not_guessed(told: str) -> None:
@@ -201,6 +206,46 @@ def test_an_original_number_has_the_form_of_the_number() -> None:
     ]
     found = codes(tools, "original_case_number", "reopen_case")
     assert found and all(re.fullmatch(r"C\d\d-\d{5}", code) for code in found)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "form"),
+    [
+        (r"^JB-\d{4,6}$", r"JB-\d{4,6}"),
+        ("^[1-9][0-9]{7}$", r"\d{8}"),
+        ("^job_[a-z0-9]{8}$", r"job_[a-z0-9]{8}"),
+        (r"^[A-Z]{3}-[A-Z]{3}-\d{8}-\d{4}$", ""),
+        (r"^P\d{2}-\d{6}$", ""),
+        (r"^(?:J|K)\d{6}$", ""),
+    ],
+)
+def test_a_pattern_of_several_parts_says_not_what_they_mean(pattern: str, form: str) -> None:
+    tools = [
+        tool("get_job", "Show a job.", job_id={"type": "string", "pattern": pattern}),
+        tool("get_depot", "Show a depot.", depot_id={"type": "string"}),
+    ]
+    if form:
+        assert all(re.fullmatch(form, code) for code in codes(tools, "job_id", "get_job"))
+    else:
+        assert "job_id" in templates.usable(tools, lambda tools: True)[1]["get_job"]
+
+
+def test_a_whole_number_has_the_range_of_its_namesake() -> None:
+    told = {"type": "integer", "minimum": 4_000_000, "maximum": 4_999_999}
+    tools = [
+        tool("close_order", "Close a work order.", OrderNo=told),
+        tool("get_order", "Show a work order.", OrderNo={"type": "integer"}),
+    ]
+    found = {int(n) for n in codes(tools, "OrderNo", "get_order")}
+    assert found and all(4_000_000 <= n < 5_000_000 for n in found)
+
+
+def test_which_one_is_meant_is_said() -> None:
+    by = {"member_id": {"type": "string", "description": "Ten hex characters"}, "nick": {"type": "string"}}
+    get = Tool(
+        name="get_member", description="Get a member.", parameters={"type": "object", "properties": by}
+    )
+    assert "which one" in templates.usable([get], lambda tools: True)[1]["get_member"]
 
 
 def test_a_sku_is_not_called_after_what_it_is_in() -> None:

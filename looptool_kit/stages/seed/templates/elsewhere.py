@@ -15,7 +15,7 @@ _ONE_OF_MANY = re.compile(
     r"(?:^| )(?:id|identifier|uuid|ref|reference|number|no|nr|code|sku|barcode|serial|key|phone|mobile"
     r"|plate)$"
 )
-_TELLS = ("enum", "const", "examples", "pattern", "format")
+_TELLS = ("enum", "const", "examples", "pattern", "format", "minimum", "maximum")
 """Keywords of a schema that say what its values look like."""
 
 
@@ -36,7 +36,7 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
     for tool in tools:
         for name, schema in tool.properties.items():
             if _names_one(name) and _tells(schema):
-                shape = {k: schema[k] for k in ("description", *_TELLS) if k in schema}
+                shape = {k: schema[k] for k in ("type", "description", *_TELLS) if k in schema}
                 told.setdefault(words_of(name), []).append(shape)
     known = {words: _agreed(words, shapes) for words, shapes in told.items()}
     agreed = {words: shape for words, shape in known.items() if shape}
@@ -50,7 +50,7 @@ def _agreed(words: str, shapes: Sequence[Mapping[str, Any]]) -> Mapping[str, Any
     out: dict[str, Any] = {}
     for form in forms:
         if any(k in out and out[k] != v for k, v in form.items()):
-            return None if _BARE.fullmatch(words) else {"description": UNCLEAR}
+            return None if _BARE.fullmatch(words) else {**form, "description": UNCLEAR}
         out |= form
     # The words of one of them are enough: of the one that tells most.
     best = max(shapes, key=lambda s: (bool(told_examples(described(s))), len(described(s))))
@@ -62,7 +62,7 @@ def _names_one(name: str) -> bool:
 
 
 def _tells(schema: Any) -> bool:
-    if not isinstance(schema, Mapping) or schema.get("type") not in ("string", None):
+    if not isinstance(schema, Mapping) or schema.get("type") not in ("string", "integer", None):
         return False
     words = described(schema)
     return bool(
@@ -85,19 +85,24 @@ def _filled(tool: Tool, told: Mapping[str, Mapping[str, Any]]) -> Tool:
     for name, schema in tool.properties.items():
         words = words_of(name)
         one, known = words.removesuffix("s"), _namesake(words, told)
-        if known and _is_text(schema) and not _tells(schema):
+        if known and _is_alike(schema, known) and not _tells(schema):
             properties[name] = _joined(known, schema, described(schema))
-        elif one != words and isinstance(schema, Mapping) and _is_text(schema.get("items")):
+        elif one != words and isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
             known, said = _namesake(one, told), described(schema["items"]) or described(schema)
-            if known and not _tells({**schema["items"], "description": said}):
+            if (
+                known
+                and _is_alike(schema["items"], known)
+                and not _tells({**schema["items"], "description": said})
+            ):
                 properties[name] = {**schema, "items": _joined(known, schema["items"], said)}
     if properties == tool.properties:
         return tool
     return tool.model_copy(update={"parameters": {**tool.parameters, "properties": properties}})
 
 
-def _is_text(schema: Any) -> bool:
-    return isinstance(schema, Mapping) and schema.get("type") == "string"
+def _is_alike(schema: Any, told: Mapping[str, Any]) -> bool:
+    """Whether a schema is of the type of which something is told."""
+    return isinstance(schema, Mapping) and schema.get("type", "string") == told.get("type", "string")
 
 
 def _joined(told: Mapping[str, Any], schema: Mapping[str, Any], words: str) -> dict[str, Any]:

@@ -116,13 +116,13 @@ _STYLE = re.compile(
     rf"(?<!\S){_CODE} (?:style|format)\b|\b(?:[Ff]ormat|[Ff]ormatted as|in the form|looks like):? {_CODE}"
 )
 """"L-2025-0043 style": the form of a code, shown."""
-_NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|any|etc|other|more)\b"
+_NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|any|etc|other|more)\b(?!-)"
 
 
 def _is_example(word: str) -> bool:
     """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
     return not re.search(
-        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE
+        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b(?!-)|\.\.\.", word, re.IGNORECASE
     )
 
 
@@ -149,6 +149,8 @@ def like(examples: list[str], ids: bool) -> Type | None:
     coded = all(
         re.fullmatch(rf"{signs}*\d(?:{signs}|\d)*", e) and sum(c.isdigit() for c in e) >= 2 for e in examples
     )
+    if ids and not all(map(_is_numbered, examples)):
+        return None
     parts = [re.findall(r"\d+", e) for e in examples]
     numbered = all(len(max(p, key=len, default="")) > 2 and not any(map(_YEAR.fullmatch, p)) for p in parts)
     if not coded or not (ids or numbered):
@@ -178,6 +180,14 @@ _YEARS = re.compile(r"(?<!\d)(?:20[0-2]\d|1[89]|2[0-7])(?!\d)")
 def is_dated(code: str) -> bool:
     """Whether a part of a code is a year or a date."""
     return (_DATED.search(code) or _YEARS.search(code)) is not None
+
+
+def _is_numbered(code: str) -> bool:
+    """Whether a code has one number beside its year or date; of more each may have a meaning."""
+    rest = _YEARS.sub("", _DATED.sub("", code))
+    numbers = [part for part in re.split(r"[-_/.#:]", rest) if re.search(r"\d", part)]
+    timed = _DATED.search(code) and any(re.fullmatch(r"(?:[01]\d|2[0-3])[0-5]\d", n) for n in numbers)
+    return len(numbers) == 1 and not timed
 
 
 def _other_digits(code: str, r: Random) -> str:

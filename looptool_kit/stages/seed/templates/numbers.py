@@ -48,7 +48,7 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
     low, high = _bounds(schema, whole)
     if whole and is_id(words):
         bottom = int(low) if low is not None and low > 100 else 100
-        top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
+        top = int(min(high, bottom + 98_000)) if high is not None and high > bottom else bottom + 98_000
         return Type(
             "id", "names something", kind, lambda r, _: r.randint(bottom, top), is_int, verbatim,
             **asked(words),

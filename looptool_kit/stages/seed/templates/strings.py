@@ -22,7 +22,7 @@ from looptool_kit.stages.seed.templates.examples import (
     told_examples,
 )
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
-from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.patterns import is_plain, sampler
 from looptool_kit.stages.seed.templates.stated import tells_a_form
 from looptool_kit.text.words import tokens
 from looptool_kit.world import types as wt
@@ -110,7 +110,7 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     coded = ids or _CODES.search(words)
     coded = None if _OFFICIAL.search(words) else coded
     if stated is None and coded and not _NAMED.search(told):
-        parted = _PARTED.search(told)
+        parted = _PARTED.search(told) or not is_plain(str(schema.get("pattern", "")))
         if not parted and (shaped := _shaped(schema, words)) is not None:
             return shaped
         if tells_a_form(description) or (parted and {"pattern", "minLength", "maxLength"} & schema.keys()):

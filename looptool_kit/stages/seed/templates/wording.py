@@ -187,6 +187,17 @@ def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
             raise Unusable("of what it writes down nothing can be said surely: give it `examples`")
     elif verb in _FINDS and not left and tool.properties:
         raise Unusable("of what it searches by nothing can be said surely: give it `examples`")
+    elif (
+        verb in READING
+        and not left
+        and not plural(headline(tool)[1])
+        and any(map(_is_an_id, tool.properties))
+    ):
+        raise Unusable("of what tells which one is meant nothing can be said surely: make it required")
+
+
+def _is_an_id(name: str) -> bool:
+    return is_id(words_of(name))
 
 
 def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
