@@ -179,6 +179,7 @@ def test_two_forms_of_one_name_are_not_guessed_from() -> None:
         "Format AB##-###",
         "PO-##/####",
         "job_XXXXXXXX",
+        "JB-yyyymmdd-nnnn",
     ],
 )
 def test_a_form_that_cannot_be_read_is_not_guessed(told: str) -> None:
@@ -238,6 +239,33 @@ def test_a_whole_number_has_the_range_of_its_namesake() -> None:
     ]
     found = {int(n) for n in codes(tools, "OrderNo", "get_order")}
     assert found and all(4_000_000 <= n < 5_000_000 for n in found)
+
+
+@pytest.mark.parametrize("told", ["Ten hex characters", "SK- and 5 digits"])
+def test_the_form_holds_in_the_lines_of_an_order_too(told: str) -> None:
+    line = {
+        "type": "object",
+        "properties": {"sku": {"type": "string"}, "quantity": {"type": "integer", "minimum": 1}},
+        "required": ["sku", "quantity"],
+    }
+    tools = [
+        tool("get_article", "Show an article.", sku={"type": "string", "description": told}),
+        tool("create_order", "Create an order.", lines={"type": "array", "items": line}),
+        tool("get_depot", "Show a depot.", depot_id={"type": "string"}),
+    ]
+    able, why = templates.usable(tools, lambda tools: True)
+    if "hex" in told:
+        assert [a.tool.name for a in able] == ["get_depot"] and "sku" in why["create_order"]
+        return
+    rows = templates.generate(tools, 30, seed=3)
+    lines = [ln for s in rows for c in s.label.calls for ln in c.arguments.get("lines", ())]
+    assert lines and all(re.fullmatch(r"SK-\d{5}", ln["sku"]) for ln in lines)
+
+
+def test_a_code_with_a_meaning_is_said_as_its_example() -> None:
+    told = {"type": "string", "description": "UTBMS task code, e.g. L310"}
+    tools = [tool("list_entries", "List time entries.", task_code=told)]
+    assert codes(tools, "task_code", "list_entries") == {"L310"}
 
 
 def test_which_one_is_meant_is_said() -> None:

@@ -223,6 +223,30 @@ def test_what_is_written_down_is_said() -> None:
     assert "writes down" in usable([empty])[1]["batch_log"]
 
 
+def test_nearest_is_left_out_where_no_point_is_given() -> None:
+    how = {"type": "string", "enum": ["newest", "nearest"]}
+    search = tool(
+        "search_sightings", "Search sightings of birds", 0, rare_only=FLAG, sort=how, species="e.g. 'Tit'"
+    )
+    assert all("sort" not in c for c in given(search))
+
+
+def test_what_is_corrected_is_said() -> None:
+    edit = tool("edit_sighting", "Correct an earlier sighting", 1, sighting_id=TEXT, comment=TEXT)
+    assert "changes" in usable([edit])[1]["edit_sighting"]
+
+
+def test_light_verbs_give_way_to_those_of_the_name() -> None:
+    renew = tool("renew_loan", "Give a family more time with a toy", 1, toy_id=TEXT)
+    assert all("more time" not in s.request for s in drawn(renew)) and drawn(renew)
+
+
+def test_our_shelves_are_searched_and_not_looked_for() -> None:
+    kind = {"type": "string", "enum": ["puzzle", "game"]}
+    find = tool("find_toys", "Search our toy shelves", 0, kind=kind)
+    assert {s.request for s in drawn(find) if "look for" in s.request or "find our" in s.request} == set()
+
+
 def test_what_is_counted_is_not_more_than_all() -> None:
     count = WHOLE | {"minimum": 1, "maximum": 60}
     counts = {"seeds_sown": count, "seeds_germinated": count}

@@ -64,6 +64,10 @@ def bound(name: str, tool: Tool) -> str:
     first = set(words_of(name).split()[:1])
     if words_of(name) not in first and any(first & {said(c) for c in cs} for _, cs in _others(name, tool)):
         return " ".join(first)  # `lost_reason` of the stage "lost"
+    if re.search(r"\b(?:sort|order)(?: by)?$", words_of(name)) and (
+        near := _NEAR.search(_choices(tool, name))
+    ):
+        return near[0]  # nearest to what?
     if whole := _part_of(words_of(name), [words_of(n) for n in tool.properties]):
         return f"of a {whole}"
     if name in tool.required:
@@ -79,6 +83,14 @@ def _condition(text: str) -> str:
     """The words of a text that state a condition, apart from limits that the draw keeps."""
     found = _CONDITION.search(_HARMLESS.sub("", text.lower()))
     return found[0] if found else ""
+
+
+_NEAR = re.compile(r"\b(?:near(?:est|by)?|closest|distance|proximity|relevance|best match)\b")
+
+
+def _choices(tool: Tool, name: str) -> str:
+    schema = tool.properties[name]
+    return " ".join(said(c) for c in schema.get("enum") or () if isinstance(c, str)) if schema else ""
 
 
 _POSTCODE = r"(?:\w+ )?(?:post ?code|postal code|zip(?: ?code)?)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from looptool_kit.core.samples import Tool
@@ -34,7 +34,7 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
     """
     told: dict[str, list[Mapping[str, Any]]] = {}
     for tool in tools:
-        for name, schema in tool.properties.items():
+        for name, schema in _named(tool.properties):
             if _names_one(name) and _tells(schema):
                 shape = {k: schema[k] for k in ("type", "description", *_TELLS) if k in schema}
                 told.setdefault(words_of(name), []).append(shape)
@@ -80,24 +80,47 @@ def _namesake(words: str, told: Mapping[str, Mapping[str, Any]]) -> Mapping[str,
     return told.get(words) or (told[max(whole, key=len)] if whole else None)
 
 
+def _named(properties: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and schemas at every depth; what a list holds has the name of one."""
+    for name, schema in properties.items():
+        while isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
+            name, schema = _one_of(name), _of_list(schema)
+        yield name, schema
+        if isinstance(schema, Mapping) and isinstance(schema.get("properties"), Mapping):
+            yield from _named(schema["properties"])
+
+
+def _one_of(name: str) -> str:
+    return name.removesuffix("s")
+
+
+def _of_list(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a list holds, with the list's words where it has none of its own."""
+    words = described(schema["items"]) or described(schema)
+    return {**schema["items"], "description": words} if words else dict(schema["items"])
+
+
 def _filled(tool: Tool, told: Mapping[str, Mapping[str, Any]]) -> Tool:
-    properties = dict(tool.properties)
-    for name, schema in tool.properties.items():
-        words = words_of(name)
-        one, known = words.removesuffix("s"), _namesake(words, told)
-        if known and _is_alike(schema, known) and not _tells(schema):
-            properties[name] = _joined(known, schema, described(schema))
-        elif one != words and isinstance(schema, Mapping) and isinstance(schema.get("items"), Mapping):
-            known, said = _namesake(one, told), described(schema["items"]) or described(schema)
-            if (
-                known
-                and _is_alike(schema["items"], known)
-                and not _tells({**schema["items"], "description": said})
-            ):
-                properties[name] = {**schema, "items": _joined(known, schema["items"], said)}
+    properties = {name: _with_told(name, schema, told) for name, schema in tool.properties.items()}
     if properties == tool.properties:
         return tool
     return tool.model_copy(update={"parameters": {**tool.parameters, "properties": properties}})
+
+
+def _with_told(name: str, schema: Any, told: Mapping[str, Mapping[str, Any]]) -> Any:
+    known = _namesake(words_of(name), told)
+    if known and _is_alike(schema, known) and not _tells(schema):
+        return _joined(known, schema, described(schema))
+    if not isinstance(schema, Mapping):
+        return schema
+    if isinstance(schema.get("items"), Mapping):
+        held = _of_list(schema)
+        filled = _with_told(_one_of(name), held, told)
+        return {**schema, "items": filled} if filled is not held else schema
+    if isinstance(inner := schema.get("properties"), Mapping):
+        parts = {n: _with_told(n, s, told) for n, s in inner.items()}
+        return {**schema, "properties": parts} if parts != inner else schema
+    return schema
 
 
 def _is_alike(schema: Any, told: Mapping[str, Any]) -> bool:

@@ -84,7 +84,7 @@ _FORM = re.compile(
     r"(?i:\b(?:digits?|letters?|char(?:acter)?s?|alphanumeric\w*|hex\w*|numeric|prefix\w*|suffix\w*|format\w*"
     r"|in (?:the|one of several) forms?|starts?|starting|begins?|beginning|ends? (?:in|with)|followed by|plus"
     r"|dash\w*|hyphen\w*|checksum|check digit|(?:upper|lower)-?case|looks? like)\b)"
-    r"|(?<![\w-])[A-Z]{1,8}[-_](?:\d|[A-Z*.…<{\[]|(?!\S))|(?<![\w-])[a-z]{2,8}_(?:[X*.…<{\[]|xx|\d)"
+    r"|(?<![\w-])[A-Z]{1,8}[-_]?(?:yyyy|yymm)|(?<![\w-])[A-Z]{1,8}[-_](?:\d|[A-Z*.…<{\[]|nn|xx|##|(?!\S))|(?<![\w-])[a-z]{2,8}_(?:[X*.…<{\[]|xx|\d)"
 )
 _STANDARD = re.compile(r"\b(?:UTF|ISO|RFC|IEEE|SHA|COVID)[- ]?\d+(?:[- ]\d+)?(?: formats?)?\b")
 
