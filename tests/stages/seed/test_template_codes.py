@@ -262,6 +262,28 @@ def test_the_form_holds_in_the_lines_of_an_order_too(told: str) -> None:
     assert lines and all(re.fullmatch(r"SK-\d{5}", ln["sku"]) for ln in lines)
 
 
+@pytest.mark.parametrize("kinds", [("integer", "integer"), ("string", "integer"), ("integer", "string")])
+def test_the_digits_of_a_number_hold_for_its_namesakes(kinds: tuple[str, str]) -> None:
+    tools = [
+        tool("get_job", "Show a job.", job_no={"type": kinds[0], "description": "6-digit job number"}),
+        tool("close_job", "Close a job.", job_no={"type": kinds[1]}),
+    ]
+    for called in ("get_job", "close_job"):
+        found = codes(tools, "job_no", called)
+        assert found and all(re.fullmatch(r"[1-9]\d{5}", str(code)) for code in found)
+
+
+@pytest.mark.parametrize("told", ["Year and four digits", "Ends with a check digit", "Starts with 9"])
+def test_a_form_of_a_number_that_cannot_be_read_is_not_guessed(told: str) -> None:
+    tools = [
+        tool("get_job", "Show a job.", job_no={"type": "integer", "description": told}),
+        tool("print_job", "Print a job.", job_no={"type": "integer"}),
+        tool("get_depot", "Show a depot.", depot_id={"type": "string"}),
+    ]
+    able, why = templates.usable(tools, lambda tools: True)
+    assert [a.tool.name for a in able] == ["get_depot"] and "job_no" in why["print_job"]
+
+
 def test_a_code_with_a_meaning_is_said_as_its_example() -> None:
     told = {"type": "string", "description": "UTBMS task code, e.g. L310"}
     tools = [tool("list_entries", "List time entries.", task_code=told)]

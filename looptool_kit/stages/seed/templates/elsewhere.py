@@ -9,7 +9,7 @@ from typing import Any
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates.examples import told_choices, told_examples
 from looptool_kit.stages.seed.templates.names import words_of
-from looptool_kit.stages.seed.templates.stated import described, limits_of_text, tells_a_form
+from looptool_kit.stages.seed.templates.stated import described, digits_told, limits_of_text, tells_a_form
 
 _ONE_OF_MANY = re.compile(
     r"(?:^| )(?:id|identifier|uuid|ref|reference|number|no|nr|code|sku|barcode|serial|key|phone|mobile"
@@ -109,7 +109,14 @@ def _filled(tool: Tool, told: Mapping[str, Mapping[str, Any]]) -> Tool:
 
 def _with_told(name: str, schema: Any, told: Mapping[str, Mapping[str, Any]]) -> Any:
     known = _namesake(words_of(name), told)
-    if known and _is_alike(schema, known) and not _tells(schema):
+    if (
+        known
+        and isinstance(schema, Mapping)
+        and schema.get("type") in ("string", "integer")
+        and not _tells(schema)
+    ):
+        if schema["type"] != known.get("type", "string"):  # what is told of a text may hold for the number
+            known = {"description": described(known) if digits_told(described(known)) else UNCLEAR}
         return _joined(known, schema, described(schema))
     if not isinstance(schema, Mapping):
         return schema
@@ -121,11 +128,6 @@ def _with_told(name: str, schema: Any, told: Mapping[str, Mapping[str, Any]]) ->
         parts = {n: _with_told(n, s, told) for n, s in inner.items()}
         return {**schema, "properties": parts} if parts != inner else schema
     return schema
-
-
-def _is_alike(schema: Any, told: Mapping[str, Any]) -> bool:
-    """Whether a schema is of the type of which something is told."""
-    return isinstance(schema, Mapping) and schema.get("type", "string") == told.get("type", "string")
 
 
 def _joined(told: Mapping[str, Any], schema: Mapping[str, Any], words: str) -> dict[str, Any]:

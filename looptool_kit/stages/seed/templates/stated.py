@@ -89,6 +89,15 @@ _FORM = re.compile(
 _STANDARD = re.compile(r"\b(?:UTF|ISO|RFC|IEEE|SHA|COVID)[- ]?\d+(?:[- ]\d+)?(?: formats?)?\b")
 
 
+def digits_told(description: str) -> int:
+    """Return how many digits a number has.
+
+    As in "7 digits", "seven-digit"; 0 where that is not told.
+    """
+    match = re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", description.lower())
+    return _count(match[1]) if match else 0
+
+
 def tells_a_form(description: str) -> bool:
     """Tell whether a description speaks of what a code looks like."""
     return _FORM.search(_STANDARD.sub("", description)) is not None
@@ -117,8 +126,8 @@ def limits_of_text(description: str) -> dict[str, Any]:
         rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
     ):
         return {"pattern": f"^[A-Z]{{{_count(match[1] or 'one')}}}[0-9]{{{_count(match[2])}}}$"}
-    if match := re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", text):
-        return {"pattern": f"^[1-9][0-9]{{{_count(match[1]) - 1}}}$"} if _count(match[1]) else {}
+    if count := digits_told(description):
+        return {"pattern": f"^[1-9][0-9]{{{count - 1}}}$"}
     if match := re.search(rf"\b{_COUNT}(?: capital| upper-?case)?[- ]letter\b", text):
         return {"pattern": f"^[A-Z]{{{_count(match[1])}}}$"}
     if match := re.search(
