@@ -111,6 +111,7 @@ def test_the_example_of_a_number_may_hold_a_year() -> None:
         ("e.g. OBN-CRN-20250714-0930", r"OBN-CRN-20250714-0930"),
         ("e.g. A-12-0311", r"A-12-0311"),
         ("e.g. cls_3f2k", r"cls_\df\dk"),
+        ("Looks like v_ and then a short name, e.g. v_hollowmere", "v_hollowmere"),
     ],
 )
 def test_parts_of_a_code_that_have_a_meaning_keep_it(told: str, form: str) -> None:
@@ -129,6 +130,30 @@ def test_how_a_phone_number_is_written_holds_for_its_namesakes() -> None:
     able, why = templates.usable(tools, lambda tools: True)
     assert not able and all("customer_phone" in reason for reason in why.values())
     assert codes(tools[1:], "customer_phone", "list_tickets")
+
+
+def test_how_a_user_name_is_written_holds_for_its_namesakes() -> None:
+    told = {"type": "string", "description": "2-3 letters and 4 digits, e.g. mk4821"}
+    tools = [
+        tool("reset_password", "Reset a password.", username=told),
+        tool("lock_account", "Lock an account.", username={"type": "string"}),
+    ]
+    for called in ("reset_password", "lock_account"):
+        found = codes(tools, "username", called)
+        assert found and all(re.fullmatch(r"mk\d{4}", name) for name in found)
+    bare = [
+        tool("lock_account", "Lock an account.", username={"type": "string", "description": "Two letters"})
+    ]
+    assert "username" in templates.usable(bare, lambda tools: True)[1]["lock_account"]
+
+
+@pytest.mark.parametrize("told", ["v_ plus a short name, e.g. v_", "Such as v_ or e.g. a name"])
+def test_a_prefix_is_no_example(told: str) -> None:
+    tools = [
+        tool("get_vendor", "Show a vendor.", vendor_id={"type": "string", "description": told}),
+        tool("get_depot", "Show a depot.", depot_id={"type": "string"}),
+    ]
+    assert "vendor_id" in templates.usable(tools, lambda tools: True)[1]["get_vendor"]
 
 
 def test_hours_of_a_list_are_no_duration() -> None:

@@ -35,7 +35,7 @@ def with_what_others_tell(tools: Sequence[Tool]) -> list[Tool]:
     told: dict[str, list[Mapping[str, Any]]] = {}
     for tool in tools:
         for name, schema in _named(tool.properties):
-            if _names_one(name) and _tells(schema):
+            if _tells(schema) and (_names_one(name) or _is_written(name, schema)):
                 shape = {k: schema[k] for k in ("type", "description", *_TELLS) if k in schema}
                 told.setdefault(words_of(name), []).append(shape)
     known = {words: _agreed(words, shapes) for words, shapes in told.items()}
@@ -71,6 +71,20 @@ def _tells(schema: Any) -> bool:
         or told_examples(words)
         or told_choices(words)
         or tells_a_form(words)
+    )
+
+
+_FREE = re.compile(
+    r"(?:^| )(?:name|title|notes?|reason|description|query|text|message|comment|keywords?|type|kind)$"
+)
+"""Names of texts of which those of another tool tell nothing."""
+
+
+def _is_written(name: str, schema: Any) -> bool:
+    """Whether a text that is no ID is written in a form of its own: a user name of two letters and digits."""
+    told = "pattern" in schema or bool(limits_of_text(described(schema))) or tells_a_form(described(schema))
+    return (
+        told and "enum" not in schema and schema.get("type") == "string" and not _FREE.search(words_of(name))
     )
 
 

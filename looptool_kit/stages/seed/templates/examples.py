@@ -85,10 +85,8 @@ def told_examples(description: str) -> list[str]:
     As in "(e.g. 'Paris')", "such as AAPL or MSFT".
     """
     match = re.search(
-        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|(?<!would )\blike(?! to\b))[: ]+(.+)",
-        description,
-        re.IGNORECASE,
-    )
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:)[: ]+(.+)", description, re.IGNORECASE
+    ) or re.search(r"(?<!would )\blike(?! to\b)[: ]+(.+)", description, re.IGNORECASE)
     if not match:
         shown = _STYLE.search(description)
         return [shown[1] or shown[2]] if shown else []
@@ -121,11 +119,14 @@ _NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|
 
 def _is_example(word: str) -> bool:
     """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
-    return not re.search(
-        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b(?!-)|\.\.\.", word, re.IGNORECASE
-    )
+    return not re.search(_NO_VALUE, word, re.IGNORECASE)
 
 
+_NO_VALUE = (
+    r"[{}<>=$|]|: |\.\.\.|^\W*\w?\W*$|^\w{1,4}[_-]$|^(?:e\.?g|i\.?e)\.?$"
+    r"|^(?:null|none|true|false|etc\.?|the|a|an)\b(?!-)"
+)
+"""Place holders, prefixes, and words about values."""
 SHAPES: tuple[tuple[str, Type], ...] = (
     (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", kinds.CLOCK), (r"\d\d:\d\d:\d\d", FORMATS["time"]),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", kinds.AT), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", FORMATS["date-time"]),

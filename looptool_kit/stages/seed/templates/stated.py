@@ -209,7 +209,8 @@ def which_day(noun: str) -> str:
 
 
 _IN_SOME_CASES = re.compile(
-    r"(?<!not )\b(?:mandatory|obligatory|required|must be (?:given|set|provided|filled))\b"
+    r"(?<!not )\b(?:mandatory|obligatory|required|needed (?:for|if|when|with)"
+    r"|must be (?:given|set|provided|filled))\b"
 )
 
 

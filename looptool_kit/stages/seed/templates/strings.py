@@ -118,7 +118,9 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return _identifier(words, owner)
     if stated is not None and not {"pattern", "minLength", "maxLength"} & schema.keys():
         return stated
-    if plain is wt.PHONE and _WRITTEN.search(told):
+    if (plain is wt.PHONE and _WRITTEN.search(told)) or (
+        plain is kinds.USER_NAME and tells_a_form(description)
+    ):
         raise Unusable(f"how {name} is written is told in words: give it a `pattern` or `examples`")
     if plain is not None and not kinds.TAKES_BACK.search(told) and kinds.is_told(plain, words, told):
         return plain
