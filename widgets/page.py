@@ -49,7 +49,7 @@ LOCK_SECONDS = 5.0
 
 
 class Address(anywidget.AnyWidget):
-    """The address of the page, which a reload opens: it names the tab that is open."""
+    """The address of the page: it names the tab that is open."""
 
     _esm = """
     function render({ model }) {
