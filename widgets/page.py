@@ -9,7 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 from urllib.parse import parse_qsl
 
+import anywidget
 import ipywidgets
+import traitlets
 
 from looptool_kit.core.errors import RunError
 from looptool_kit.run import lock
@@ -46,6 +48,27 @@ LOCK_SECONDS = 5.0
 """How long a page waits for the run: one that is loaded again comes before the old one has let go."""
 
 
+class Address(anywidget.AnyWidget):
+    """The address of the page: it names the tab that is open."""
+
+    _esm = """
+    function render({ model }) {
+      const name = () => {
+        const address = new URL(location.href)
+        // What else a link named was a place in the tab that it led to.
+        for (const key of [...address.searchParams.keys()])
+          if (!["token", "theme"].includes(key)) address.searchParams.delete(key)
+        address.searchParams.set("view", model.get("view"))
+        history.replaceState(null, "", address)
+      }
+      model.on("change:view", name)
+      return () => model.off("change:view", name)
+    }
+    export default { render }
+    """
+    view = traitlets.Unicode(help="name of the view that is open").tag(sync=True)
+
+
 def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     """Show a choice of a run's views, and the chosen one.
 
@@ -61,8 +84,10 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     )
     head, place, made = ipywidgets.HBox(), ipywidgets.VBox(), dict[str, ipywidgets.DOMWidget]()
 
+    address = Address(view=choice.value)
+
     def show(*_: object) -> None:
-        name = choice.value
+        name = address.view = choice.value
         if name not in made or _is_empty(made[name]):
             # A large run takes seconds: until then the page must not show the view that was left.
             place.children = (_note(f"{WORDS[name]}: reading the run …"),)
@@ -102,7 +127,7 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     choice.observe(show, "value")
     tell(_about(run))
     show()
-    return ipywidgets.VBox([head, choice, place])
+    return ipywidgets.VBox([head, choice, place, address])
 
 
 def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
@@ -130,6 +155,8 @@ def _is_empty(shown: ipywidgets.DOMWidget) -> bool:
 def _made(run: Run, name: str, at: str) -> View:
     """The view; raises where there is nothing to show, or a link leads nowhere."""
     iteration = dict(parse_qsl(at)).get("iteration", "")
+    if not dict(parse_qsl(at)).keys() - {"view", "token", "theme"}:
+        at = ""  # the tab alone, as after a reload: the view begins as it always does
     make = VIEWS[name]
     view = make(run, iteration=int(iteration)) if iteration.isdecimal() else make(run)
     return view.go_to(at) if at and isinstance(view, SampleTable) else view

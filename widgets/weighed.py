@@ -17,6 +17,8 @@ START = (
 """Probabilities that label and prediction of a failed sample are right, before anything is weighed."""
 _EVEN = weights.MIN_TOLD - 1e-9
 """Differences below tell nothing; without the last place in which 0.6 - 0.5 falls short of 0.1."""
+_LIKELY = 0.5
+"""Below, an answer is wrong more often than right."""
 _CLEAR = weights.MIN_AGAINST - 1e-9
 
 
@@ -63,6 +65,8 @@ def _why(verdict: Verdict, right: list[float]) -> str:
     above = f"What counts above {f'speaks for the {told}' if told else 'tells the two not apart'}"
     if verdict.judge == "combined":
         return f"{above}; what the model says weighs more."
+    if max(right) < _LIKELY:
+        return f"{above}; neither answer is likely to be right."
     if not outcome:
         return f"{above}; all the same both answers are about as likely to be right."
     if outcome == _side(START[1] - START[0]):

@@ -29,6 +29,17 @@ _POLICY = (
     " form-action 'self'; frame-ancestors 'none'"
 )
 """Voila's page asks a host of its own for an icon font. Nothing that a page shows leaves this machine."""
+_TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
+{%- block notebook_css -%}
+{{ super() }}
+{%- if resources.theme == 'light' %}
+{%- set dark = "<link media='(prefers-color-scheme: dark)'" %}
+{{ resources.include_css("static/theme-dark.css").unescape().replace("<link", dark) | safe }}
+<style>@media (prefers-color-scheme: dark) { :root { color-scheme: dark } }</style>
+{%- endif %}
+{%- endblock notebook_css -%}
+"""
+"""Voila's own page, which is dark where the person's system is. `&theme=dark` makes it dark anywhere."""
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """What the views need of JupyterLab's extensions."""
 LEFT_SECONDS = 10
@@ -68,10 +79,17 @@ def _serve(run: Path, folder: Path, at: str, port: int, browser: bool) -> int:
     token = secrets.token_urlsafe(24)
     _write_page(run, folder / "view.ipynb")
     (folder / "voila.json").write_text(json.dumps(_settings(port, token)), encoding="utf-8")
-    places = os.pathsep.join(filter(None, (str(folder), os.environ.get("JUPYTER_CONFIG_PATH"))))
+    template = folder / "voila" / "templates" / "looptool"
+    template.mkdir(parents=True)
+    (template / "conf.json").write_text('{"base_template": "lab"}', encoding="utf-8")
+    (template / "index.html.j2").write_text(_TEMPLATE, encoding="utf-8")
+    # Of settings and of templates: this folder before all others.
+    places = {
+        name: os.pathsep.join(filter(None, (str(folder), os.environ.get(name))))
+        for name in ("JUPYTER_CONFIG_PATH", "JUPYTER_PATH")
+    }
     server = subprocess.Popen(
-        [sys.executable, "-P", "-m", "voila", str(folder / "view.ipynb")],
-        env={**os.environ, "JUPYTER_CONFIG_PATH": places},
+        [sys.executable, "-P", "-m", "voila", str(folder / "view.ipynb")], env={**os.environ, **places}
     )
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: server.terminate())
@@ -109,7 +127,11 @@ def _settings(port: int, token: str) -> dict[str, Any]:
             "cull_interval": 2,
             "cull_connected": False,
         },
-        "VoilaConfiguration": {"file_allowlist": [], "extension_allowlist": _EXTENSIONS},
+        "VoilaConfiguration": {
+            "template": "looptool",
+            "file_allowlist": [],
+            "extension_allowlist": _EXTENSIONS,
+        },
     }
 
 

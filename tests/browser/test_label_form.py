@@ -1,5 +1,5 @@
 """The form of a label says beside each field what the tool refuses, as it is typed; a list of choices is
-boxes to tick, by mouse and by keys.
+boxes to tick, by mouse and by keys. A filter shows its value whole.
 """
 
 from __future__ import annotations
@@ -30,6 +30,14 @@ def test_a_value_is_checked_while_it_is_typed(chromium: Any, tmp_path: Path) -> 
         page = opened(chromium, address)
         desk = go(page, "disagreements", "disagreements of iteration 2")
         desk.locator(READY).wait_for()
+        tool = desk.get_by_role("combobox", name="tool")
+        narrow, whole = tool.bounding_box()["width"], "create_device_timer"
+        tool.select_option(whole)
+        until(page, lambda: f"only rows with this tool: {whole} (" in tool.get_attribute("title"))
+        assert tool.locator("option:checked").get_attribute("title").startswith(whole)
+        tool.focus()
+        assert tool.bounding_box()["width"] > narrow, "the chosen value is shown whole"
+        tool.select_option("")
         desk.get_by_role("searchbox").fill("television")
         until(page, lambda: "television" in desk.locator(".lt-card").inner_text())
         desk.get_by_role("button", name="e edit label").click()

@@ -235,3 +235,37 @@ def test_a_page_that_is_loaded_again_or_lost_leaves_the_run_free(chromium: Any, 
 
         until(page, is_free)
         page.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_the_page_is_dark_where_the_system_is_and_a_reload_opens_the_same_tab(
+    chromium: Any, tmp_path: Path, scheme: str
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(RECORDED, run)
+    with viewing(run, tmp_path, "--at", "view=ProbeView&iteration=1&only.state=failed") as address:
+        page = new_page(chromium, color_scheme=scheme)
+        page.goto(address)
+        page.get_by_role("region", name="probes").wait_for(timeout=90_000)
+        choose(page, "disagreements")
+        desk = page.get_by_role("region", name="disagreements of iteration 2")
+        desk.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
+        until(page, lambda: "view=DisagreementView" in page.url)
+        assert "only.state" not in page.url and "iteration" not in page.url, "of the tab that was left"
+        looks = """([node, name]) => {
+            const parts = getComputedStyle(node)[name].match(/\\d+/g).slice(0, 3)
+            return parts.reduce((sum, part) => sum + Number(part), 0) / 765 }"""
+        ground, ink = (
+            page.evaluate(looks, [desk.element_handle(), name]) for name in ("backgroundColor", "color")
+        )
+        assert (ground < 0.3 and ink > 0.7) == (scheme == "dark")
+        assert (ground > 0.7 and ink < 0.3) == (scheme == "light")
+        scheme_of = "() => getComputedStyle(document.body).colorScheme"
+        assert (page.evaluate(scheme_of) == "dark") == (scheme == "dark")
+        page.reload()
+        desk.wait_for(timeout=90_000)
+        assert page.get_by_role("region", name="loop").count() == 0
+        pressed = page.locator(".widget-toggle-buttons .mod-active, .jupyter-widgets .mod-active").first
+        assert pressed.inner_text() == "disagreements"
+        assert [f for f in page.faults if "fontawesome" not in f] == []
+        page.context.close()

@@ -45,9 +45,10 @@ def test_the_page_says_nothing_that_only_a_notebook_can_do(
 ) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     page = run_page(shown)
-    head, choice, place = page.children
+    head, choice, place, address = page.children
     for name in VIEWS:
         choice.value = name
+        assert address.view == name, "a reload opens this tab"
         [view] = place.children
         said = [*texts_of(view), *(note.value for note in head.children if hasattr(note, "value"))]
         if isinstance(view, LoopMap):

@@ -86,6 +86,7 @@ def test_a_weightless_piece_says_so_and_only_where_it_has_no_weight() -> None:
     [
         ("evidence", (0.8, 0.1), "too little to turn around where the judge starts"),
         ("evidence", (0.5, 0.5), "about as likely"),
+        ("evidence", (0.3, 0.1), "neither answer is likely to be right"),
         ("combined", (0.8, 0.1), "what the model says weighs more"),
         ("mine", (0.8, 0.1), "gives the probabilities itself"),
     ],

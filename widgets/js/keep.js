@@ -28,9 +28,7 @@ async function toClipboard(text) {
 function saveFile(name, text) {
   const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
   const link = h("a", { href: url, download: name });
-  document.body.append(link);
-  link.click();
-  link.remove();
+  link.click(); // not on the page, where the click would close the menu that it came from
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }
 

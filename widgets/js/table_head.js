@@ -33,7 +33,8 @@ function tableTools(model, leave) {
         h("option", { value: "" }, `${column.name}: all`),
         column.values.map(([value, n]) => {
           const name = `${column.numeric ? `${column.name} ` : ""}${value}`;
-          return h("option", { value }, `${name}${n === null ? "" : ` (${n.toLocaleString()})`}`);
+          const whole = `${name}${n === null ? "" : ` (${n.toLocaleString()})`}`;
+          return h("option", { value, title: whole }, whole);
         }),
       );
       select.addEventListener("change", () => {
@@ -62,7 +63,11 @@ function tableTools(model, leave) {
   const show = () => {
     const filters = model.get("filters");
     if (document.activeElement !== find) find.value = model.get("search");
-    for (const { column, select } of facets) select.value = filters[column.name] ?? "";
+    for (const { column, select } of facets) {
+      select.value = filters[column.name] ?? "";
+      const chosen = select.value && select.selectedOptions[0]?.text;
+      select.title = `only rows with this ${column.name}${chosen ? `: ${chosen}` : ""}`;
+    }
     clear.disabled = !model.get("search") && Object.keys(filters).length === Object.keys(lasting()).length;
   };
   const stops = [follow(model, ["columns"], redraw), follow(model, ["filters", "search"], show)];
