@@ -57,6 +57,7 @@ def tables(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("judge", ["evidence", "llm"])
 def test_a_loop_killed_thirty_times_ends_with_the_same_tables(judge: str, tmp_path: Path) -> None:
     context = processes()

@@ -12,6 +12,7 @@ from looptool_kit.core.grading import align
 from looptool_kit.core.records import Probe, Verdict
 from looptool_kit.core.samples import Label, Sample, ToolCall
 from looptool_kit.core.toolcalls import Answer, canonical
+from looptool_kit.widgets.weighed import weighed
 
 
 def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None = None) -> dict[str, Any]:
@@ -61,15 +62,7 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
             "faults": [str(f) for f in probe.faults],
         }
     if verdict is not None:
-        out["verdict"] = {
-            "name": verdict.verdict or "unjudged",
-            "rationale": verdict.rationale,
-            "confidence": verdict.confidence,
-            "right": [verdict.for_label, verdict.for_prediction] if verdict.for_label is not None else None,
-            "judge": verdict.judge,
-            "votes": verdict.votes,
-            "evidence": [[e.name, e.for_label, e.for_prediction, e.words] for e in verdict.evidence],
-        }
+        out["verdict"] = weighed(verdict)
     return out
 
 

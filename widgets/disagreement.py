@@ -23,7 +23,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drafts import is_text, restore_texts
-from looptool_kit.widgets.labels import label_text, read_label, tools_of
+from looptool_kit.widgets.labels import LabelForm, label_text, read_label, tools_of
 from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
@@ -36,7 +36,7 @@ _STATIC_ROWS = 10
 _STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
 
 
-class DisagreementView(SampleTable):
+class DisagreementView(LabelForm, SampleTable):
     """An iteration's verdicts, least confident first, with the judge's evidence.
 
     A decision is in `decisions.jsonl` at once and takes effect at the next expand and compose. Python values:
@@ -45,7 +45,7 @@ class DisagreementView(SampleTable):
 
     _esm = script(
         *("sample", "table_head", "table", "drafts", "keep", "judgement"),
-        *("label_form", "label_editor", "desk", "disagreement"),
+        *("label_fields", "label_form", "label_editor", "desk", "disagreement"),
     )
     _css = style()
 
@@ -54,7 +54,7 @@ class DisagreementView(SampleTable):
     notes = traitlets.Dict().tag(sync=True)
     """Sample id -> note that no verdict has taken up yet."""
     progress = traitlets.Dict(
-        help="reviewed, left, accepted together, and how person and judge agree: n, observed, kappa, blind"
+        help="reviewed, left, accepted together, and how person and judge agree: n, observed, kappa"
     ).tag(sync=True)
     blind = traitlets.Bool(False).tag(sync=True)
     """Hide the judge's verdict on a row until the person has decided."""

@@ -21,7 +21,7 @@ def is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
-def is_edit(value: object) -> bool:
+def is_draft(value: object) -> bool:
     """Whether this is the edit of a child."""
     return (
         isinstance(value, dict) and set(value) == {"request", "label"} and all(map(is_text, value.values()))

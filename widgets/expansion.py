@@ -21,9 +21,18 @@ from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
-from looptool_kit.widgets.drafts import is_edit, kept_at, restore_texts
-from looptool_kit.widgets.labels import label_text, read_label
+from looptool_kit.widgets.drafts import is_draft, kept_at, restore_texts
+from looptool_kit.widgets.labels import LabelForm, label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
+from looptool_kit.widgets.offspring import (
+    DECIDED,
+    by_seed,
+    decided_on,
+    fault_place,
+    is_edit,
+    state_of,
+    taken,
+)
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.text_diff import word_diff
 from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
@@ -32,7 +41,7 @@ _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 
 
-class ExpansionView(TableView):
+class ExpansionView(LabelForm, TableView):
     """The error seeds of an iteration, each with its candidates.
 
     A decision is in `decisions.jsonl` at once (subject `expansion`, row: the child's id) and takes effect at
@@ -40,7 +49,8 @@ class ExpansionView(TableView):
     """
 
     _esm = script(
-        "sample", "table_head", "table", "label_form", "drafts", "child_card", "children", "expansion"
+        *("sample", "table_head", "table", "label_fields", "label_form", "drafts", "judgement"),
+        *("child_card", "children", "expansion"),
     )
     _css = style()
 
@@ -69,7 +79,7 @@ class ExpansionView(TableView):
         self.samples = run.table(Samples, "samples", self._j) if made else Samples()
         self._probes = run.table(Probes, "probes", self._j) if made else Probes()
         self._verdicts = run.table(Verdicts, "verdicts", self._j) if made else Verdicts()
-        self._children = _by_seed(self.expansions)
+        self._children = by_seed(self.expansions)
         self._by_id = {child.sample.id: child for child in self.expansions}
         self._dataset = Dataset(self.samples)
         self._decisions: dict[str, Decision] = {}
@@ -96,15 +106,17 @@ class ExpansionView(TableView):
             {
                 "request": [s.sample.request for s in self.seeds],
                 "error": [in_words(s.probe.error) for s in self.seeds],
-                "at": [_place(s) for s in self.seeds],
+                "at": [fault_place(s) for s in self.seeds],
+                "decided": [""] * len(self.seeds),
                 "accepted": [""] * len(self.seeds),
             },
-            facets=("error",),
+            facets=("error", "decided"),
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
-        widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "6.2em"}
+        rows.recode("decided", np.zeros(len(self.seeds), np.int64), DECIDED)
+        widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "6.2em", "decided": 0}
         traits = {"blocked": read_only_note(run), "kept_at": kept_at(run, self, self._j)}
-        super().__init__(rows, widths, iteration=self._j, missing=missing, **traits)
+        super().__init__(rows, widths, ("decided",), iteration=self._j, missing=missing, **traits)
         self._recount()
 
     # ------------------------------------------------------------- values
@@ -153,7 +165,7 @@ class ExpansionView(TableView):
         seeds = {seed.sample.id: i for i, seed in enumerate(self.seeds)}
         place = {e.sample.id: seeds[e.seed_id] for e in self.expansions if e.seed_id in seeds}
         with self.hold_sync():
-            answer = restore_texts(self, {"drafts": drafts}, place, is_edit)
+            answer = restore_texts(self, {"drafts": drafts}, place, is_draft)
             self.child = self.editing = self.editing or next(iter(self.drafts), "")
         return answer
 
@@ -234,7 +246,7 @@ class ExpansionView(TableView):
             return {"message": f"There is no decision on {self._place(child)} to take back."}
         self.run.decide("expansion", id, "undo", iteration=decision.iteration)
         self._recount()
-        undone = "edit" if _is_edit(decision) else decision.value
+        undone = "edit" if is_edit(decision) else decision.value
         now = self._state(child)["words"]
         return {"message": f"Taken back: {undone} of {self._place(child)}, which is now {now}."}
 
@@ -285,20 +297,7 @@ class ExpansionView(TableView):
         }
 
     def _state(self, child: Expansion) -> dict[str, Any]:
-        decision = self._decisions.get(child.sample.id)
-        if decision is not None:
-            name = "edited" if _is_edit(decision) else f"{decision.value}ed"
-            return {
-                "name": name,
-                "words": f"{name} by {decision.author}",
-                "time": decision.time,
-                "decided": True,
-            }
-        if child.accepted:
-            return {"name": "accepted", "words": "accepted by the rules", "decided": False}
-        if all(c.passed for c in child.checks):
-            return {"name": "left over", "words": "passed, but more than wanted", "decided": False}
-        return {"name": "rejected", "words": "rejected by the rules", "decided": False}
+        return state_of(child, self._decisions.get(child.sample.id))
 
     def _place(self, child: Expansion) -> str:
         """Which of its seed's children it is, in words."""
@@ -309,7 +308,7 @@ class ExpansionView(TableView):
         decision = self._decisions.get(child.sample.id)
         return (
             chosen([child], {child.sample.id: decision})[0].sample
-            if decision and _is_edit(decision)
+            if decision and is_edit(decision)
             else child.sample
         )
 
@@ -346,7 +345,7 @@ class ExpansionView(TableView):
         self._decisions = {
             row: d
             for row, d in decided.items()
-            if row in self._by_id and (d.value in ("accept", "reject") or _is_edit(d))
+            if row in self._by_id and (d.value in ("accept", "reject") or is_edit(d))
         }
         overruled = self.run.decisions("verdict", self._j)
         if overruled != self._overruled:
@@ -360,39 +359,15 @@ class ExpansionView(TableView):
 
     def _recount(self) -> None:
         self._reread()
-        counts = []
-        for seed in self.seeds:
-            children = self._children.get(seed.sample.id, [])
-            decided = (self._decisions.get(c.sample.id) for c in children)
-            taken = sum(
-                c.accepted if d is None else d.value != "reject"
-                for c, d in zip(children, decided, strict=True)
-            )
-            counts.append((taken, len(children)))
+        children = [self._children.get(seed.sample.id, []) for seed in self.seeds]
+        counts = [taken(each, self._decisions) for each in children]
         names = sorted(set(counts))
         at = {pair: i for i, pair in enumerate(names)}
         self.rows.recode(
             "accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names]
         )
+        # A seed stays in sight while a person decides on its children, whatever the filter.
+        self.rows.recode(
+            "decided", np.array([decided_on(c, self._decisions) for c in children], np.int64), DECIDED
+        )
         self.version += 1
-
-
-def _by_seed(expansions: Expansions) -> dict[str, list[Expansion]]:
-    """The candidates of each error seed, each sample once."""
-    children: dict[str, list[Expansion]] = {}
-    for child in expansions:
-        siblings = children.setdefault(child.seed_id, [])
-        if all(child.sample.id != s.sample.id for s in siblings):
-            siblings.append(child)
-    return children
-
-
-def _is_edit(decision: Decision) -> bool:
-    return isinstance(decision.value, dict) and "edit" in decision.value
-
-
-def _place(seed: ErrorSeed) -> str:
-    if not seed.probe.faults:
-        return ""
-    fault = seed.probe.faults[0]
-    return f"{fault.tool}.{fault.parameter}" if fault.parameter else fault.tool

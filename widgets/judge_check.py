@@ -26,6 +26,7 @@ from looptool_kit.studies.judge_merits import Share
 from looptool_kit.studies.judge_target import model_calls, models_asked
 from looptool_kit.widgets.checking import Checking
 from looptool_kit.widgets.detail import aligned, answer, detail
+from looptool_kit.widgets.difference import difference
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import how_to_make, in_words, on_page, script, style
 
@@ -53,7 +54,8 @@ COLUMNS = (
 )
 FACETS = ("kind", "expected", "verdict", "right")
 WIDTHS: dict[str, float | str] = {
-    "request": "minmax(8em, 3fr)",
+    "label → prediction": "minmax(9em, 4fr)",
+    "request": "minmax(4em, 2fr)",
     "kind": "minmax(6em, 13.5em)",
     "expected": "9.4em",
     "verdict": "9.4em",
@@ -258,7 +260,10 @@ class JudgeCheckView(TableView):
             table
             + picture(self.chart)
             + table_html(
-                self.rows.names, rows, f"{len(rows)} of {len(self.order):,} trials", wide=("request",)
+                self.rows.names,
+                rows,
+                f"{len(rows)} of {len(self.order):,} trials",
+                wide=("label → prediction", "request"),
             )
         )
 
@@ -266,11 +271,13 @@ class JudgeCheckView(TableView):
         trials = self._trials
         requests = [self._samples[t.sample_id].request for t in trials]
         columns = {
-            "request": requests,
+            # A sample is asked about many times: first what no other trial has.
+            "label → prediction": [difference(t.label, t.prediction) or "the same" for t in trials],
             "kind": [in_words(t.kind) for t in trials],
             "expected": [t.expected for t in trials],
             "verdict": [t.verdict for t in trials],
             "right": ["yes" if t.verdict == t.expected else "no" for t in trials],
+            "request": requests,
         }
 
         def text(i: int) -> str:

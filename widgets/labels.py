@@ -1,20 +1,24 @@
-"""A label as text for editing, and back."""
+"""A label as text for editing, and back; what is wrong with one while it is typed."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from looptool_kit.checks.rules import call_errors, markup_errors
+from looptool_kit.checks.rules import call_errors, call_faults, markup_errors
 from looptool_kit.core.grading import reply_fault
 from looptool_kit.core.json_text import strict_json
-from looptool_kit.core.samples import Label, Sample, ToolCall
+from looptool_kit.core.samples import Label, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer
+from looptool_kit.text.forms import breaks_form
 from looptool_kit.widgets.detail import as_json
+from looptool_kit.widgets.view import View
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])
+_FORM = "not of the form "
 
 
 def label_text(label: Label) -> str:
@@ -39,12 +43,24 @@ def read_label(text: str, sample: Sample) -> Label:
 
     Raises:
         ValueError: names what is wrong. JSON that does not parse, with its place; a field that is missing,
-            unknown or of the wrong type; a call that the sample's tools do not allow; a reply that is empty
-            or does not meet its own demands.
+            unknown or of the wrong type; a call that the sample's tools do not allow, by their schemas or the
+            forms that these describe; a reply that is empty or does not meet its own demands.
     """
+    label = _parsed(text)
+    wrong = [
+        f"{label.calls[at].name}.{name}: {words}"
+        for at, name, words in typed_faults(label.calls, sample.tools)
+        if words.startswith(_FORM)
+    ]
+    if wrong:
+        raise ValueError("; ".join(wrong))
+    return checked(label, sample)
+
+
+def _parsed(text: str) -> Label:
     text = text.strip()
     if text[:1] not in ("[", "{"):
-        return checked(Label(reply=text), sample)
+        return Label(reply=text)
     try:
         value = strict_json(text)
     except json.JSONDecodeError as error:
@@ -54,7 +70,7 @@ def read_label(text: str, sample: Sample) -> Label:
     if isinstance(value, dict) and "name" in value:
         value = [value]
     try:
-        label = (
+        return (
             Label(calls=_CALLS.validate_python(value))
             if isinstance(value, list)
             else Label.model_validate(value)
@@ -63,7 +79,48 @@ def read_label(text: str, sample: Sample) -> Label:
         raise ValueError(
             "; ".join(f"{_place(e['loc'], value)}: {e['msg']}" for e in error.errors()[:5])
         ) from None
-    return checked(label, sample)
+
+
+def typed_faults(calls: Sequence[ToolCall], tools: Sequence[Tool]) -> list[tuple[int, str, str]]:
+    """What a tool's schema or its descriptions' forms refuse of typed calls.
+
+    Returns:
+        Number of the call, argument (empty: not any one's), and words.
+    """
+    found = []
+    for at, call in enumerate(calls):
+        faults = [(at, fault.argument, fault.reason) for fault in call_faults(call, tools)]
+        wrong = {name for _, name, _ in faults}
+        properties = next((t.properties for t in tools if t.name == call.name), {})
+        for name, value in call.arguments.items():
+            schema = properties.get(name)
+            said = schema.get("description") if isinstance(schema, dict) else None
+            if name in wrong or not (isinstance(value, str) and isinstance(said, str)):
+                continue
+            if form := breaks_form(value, said):
+                faults.append((at, name, f"{_FORM}{form}"))
+        found += faults
+    return found
+
+
+class LabelForm(View):
+    """A view in which a label is typed."""
+
+    def on_check(self, text: str, tools: list[dict[str, str]]) -> dict[str, Any]:
+        """What is wrong with a label while it is typed.
+
+        Args:
+            tools: those on offer, as the page has them (`SampleDetail` in `js/types.d.ts`).
+
+        Returns:
+            `faults`: number of the call, argument, and words. Number -1: of the text itself.
+        """
+        try:
+            calls = _parsed(text).calls
+        except ValueError as error:
+            return {"faults": [[-1, "", str(error)]]}
+        offered = [Tool(**(t | {"parameters": json.loads(t["parameters"])})) for t in tools]
+        return {"faults": [list(fault) for fault in typed_faults(calls, offered)]}
 
 
 def tools_of(label: Label) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ from looptool_kit.widgets.labels import checked, predicted_label
 
 _REQUEST_CHARACTERS = 40
 """Of a sample's request, where a message names the sample by it."""
+MIN_FOR_KAPPA = 10
+"""Rows that both judged from which Cohen's kappa is shown: its interval is still about 1 wide there."""
 MEANINGS: dict[VerdictName, tuple[str, str]] = {
     "PRED_WRONG": ("prediction wrong", "the label stands, the sample is an error seed"),
     "LABEL_WRONG": ("label wrong", "the prediction takes the label's place"),
@@ -40,10 +42,17 @@ def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]
         decisions: those in force, by sample id.
         verdicts: the judge's, by sample id.
     """
+    return cohen_kappa(*_raters(decisions, verdicts))
+
+
+def _raters(
+    decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]
+) -> tuple[list[str], list[str]]:
+    """The verdicts of person and judge on the rows that count."""
     counted = [d for d in decisions.values() if not has(d, "together")]
     counted = [d for d in counted if has(d, "blind")] or counted
     both = [(verdict_of(d), judge) for d in counted if (judge := verdicts[d.row].verdict) is not None]
-    return cohen_kappa([person for person, _ in both], [judge for _, judge in both])
+    return [person for person, _ in both], [judge for _, judge in both]
 
 
 def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> dict[str, Any]:
@@ -51,13 +60,17 @@ def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict])
 
     As the page shows it (`progress` in `js/types.d.ts`).
     """
-    agreed = agreement(decisions, verdicts)
+    raters = _raters(decisions, verdicts)
+    agreed = cohen_kappa(*raters)
+    # A rater with one verdict on all rows agrees by chance alone, whatever the other says.
+    says = agreed.n >= MIN_FOR_KAPPA and all(len(set(of)) > 1 for of in raters)
     return {
         "reviewed": len(decisions),
         "left": len(verdicts) - len(decisions),
         "n": agreed.n,
         "observed": agreed.observed if agreed.n else None,
-        "kappa": None if np.isnan(agreed.kappa) else agreed.kappa,
+        "kappa": [agreed.kappa, *agreed.interval()] if says else None,
+        "needs": MIN_FOR_KAPPA,
         "together": sum(has(d, "together") for d in decisions.values()),
         "blind": any(has(d, "blind") for d in decisions.values()),
     }

@@ -74,10 +74,10 @@ class Rows:
         coded = isinstance(column, _Numbers | _Coded)
         return column.show(row) if coded else ", ".join(_members(column.values[row]))
 
-    def recode(self, name: str, codes: np.ndarray, names: Sequence[str]) -> None:
+    def recode(self, name: str, codes: np.ndarray, names: Sequence[str | tuple[str, ...]]) -> None:
         """Give a column other values.
 
-        `names[codes[i]]` for row i, sorted as `names` are.
+        `names[codes[i]]` for row i, sorted as `names` are. All names are values of the facet, at once.
         """
         self._columns[name] = _Coded(codes, names)
         self._unsort(name)
@@ -206,12 +206,12 @@ class _Words:
 class _Coded(_Words):
     """A column of words, as codes into ordered names."""
 
-    def __init__(self, codes: np.ndarray, names: Sequence[str]) -> None:
+    def __init__(self, codes: np.ndarray, names: Sequence[str | tuple[str, ...]]) -> None:
         super().__init__(codes)
         self.coded, self.ranks = (codes, list(names)), codes
 
     def show(self, row: int) -> str:
-        return self.coded[1][self.coded[0][row]]
+        return ", ".join(_members(self.coded[1][self.coded[0][row]]))
 
 
 def _members(value: Any) -> tuple[str, ...]:

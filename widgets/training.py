@@ -16,7 +16,14 @@ import traitlets
 from looptool_kit.core.preview import table_html
 from looptool_kit.drawing import lines, picture
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets.training_words import MEANINGS, OUTCOME_HEAD, nothing_yet, outcomes, short
+from looptool_kit.widgets.training_words import (
+    FEW_STEPS,
+    MEANINGS,
+    OUTCOME_HEAD,
+    nothing_yet,
+    outcomes,
+    short,
+)
 from looptool_kit.widgets.view import View, in_words, script, style
 
 MAX_POINTS = 400
@@ -31,9 +38,6 @@ The cell that shows a training may stand right before one that trains again.
 _ROLLOUTS, _MAX_CHARACTERS = 48, 600
 _STATIC_POINTS = 60
 """Points of a chart in a notebook without a kernel."""
-FEW_STEPS = 5
-"""Steps of a training below which its rows in a table say more than charts of two or three points."""
-
 TRAINERS = ("sft", "grpo", "preference")
 Row = dict[str, Any]
 Points = list[tuple[float, float]]
@@ -149,7 +153,7 @@ class TrainingView(View):
                     with self.hold_sync():
                         self.charts = draw(trainings, MAX_POINTS)
                         self.steps = step_tables(trainings)
-                        changed_by = outcomes(_long(trainings))
+                        changed_by = outcomes(trainings)
                         self.outcome = [OUTCOME_HEAD, changed_by] if changed_by else []
                         self.meanings = explained(trainings)
                         self.progress = "; ".join(_words(*t) for t in trainings)
@@ -168,7 +172,7 @@ class TrainingView(View):
         if not trainings:
             return table_html((), (), f"Training of {self.run.name}: no step was logged yet.")
         words = f"Training of {self.run.name}: the first third of the steps, and the last third"
-        rows = outcomes(_long(trainings))
+        rows = outcomes(trainings)
         table = table_html(OUTCOME_HEAD, rows, words) if rows else ""
         few = "".join(table_html(head, cells, name) for name, head, cells in step_tables(trainings))
         return table + few + "".join(map(picture, draw(trainings, _STATIC_POINTS)))
@@ -362,12 +366,6 @@ def _told(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:
     rows = [row for _, _, rows in trainings for row in rows]
     same = all(row.get("reward") == row.get("correct") for row in rows)
     return [title for title in CHARTS if not (same and title == "reward")]
-
-
-def _long(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[tuple[int, str, list[Row]]]:
-    """Those whose first and last steps can be compared; the few steps of others stand in a table."""
-    few = _few(trainings)
-    return [t for t in trainings if t[1] not in few]
 
 
 def _few(trainings: Sequence[tuple[int, str, list[Row]]]) -> list[str]:

@@ -32,6 +32,10 @@ OUTCOMES = {
 """Trainer -> title and key of the log's rows; the first that is logged is told."""
 SHARES = ("correct", "preferred")
 OUTCOME_HEAD = ["iteration", "trainer", "steps", "quantity", "at first", "at the end", "change"]
+FEW_STEPS = 5
+"""Steps of a training below which its rows in a table say more than charts of two or three points, and its
+first and last ones too little of a change.
+"""
 WHOLE_FROM = 10
 """Values from here on are shown without a fraction, smaller ones with two digits."""
 
@@ -50,7 +54,8 @@ def nothing_yet(run: Run) -> str:
 def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list[list[str]]:
     """What each training changed, as rows under `OUTCOME_HEAD`.
 
-    The means of the first and of the last third of its steps: one step alone says little.
+    The means of the first and of the last third of its steps: one step alone says little, and of a training
+    with few steps no change is told.
     """
     out = []
     for iteration, trainer, rows in trainings:
@@ -62,7 +67,8 @@ def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list
             part = max(1, len(values) // 3)
             first, last = sum(values[:part]) / part, sum(values[-part:]) / part
             shown = [f"{100 * v:.0f}%" if key in SHARES else short(v) for v in (first, last)]
-            words = _change(key, first, last) if len(values) > 1 else ""
+            few = len(values) < FEW_STEPS
+            words = "too few steps to say" if few else _change(key, first, last)
             out.append([str(iteration), trainer.upper(), str(rows[-1]["step"]), title, *shown, words])
             break
     return out

@@ -24,8 +24,8 @@ from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drafts import kept_at
-from looptool_kit.widgets.labels import label_text, predicted_label, read_label
-from looptool_kit.widgets.view import View, read_only_note, script, style
+from looptool_kit.widgets.labels import LabelForm, label_text, predicted_label, read_label
+from looptool_kit.widgets.view import read_only_note, script, style
 from looptool_kit.world import execute, new_state
 
 Function = Callable[..., Any]
@@ -33,7 +33,7 @@ MAX_EXAMPLE = 200
 """Characters of the request that is shown as an example."""
 
 
-class TryView(View):
+class TryView(LabelForm):
     """Type a request, pick tools, see the policy's answer: `TryView(run)`.
 
     An answer shows its calls, its log-probabilities and what the rule tier objects to. After a confirmation
@@ -41,7 +41,7 @@ class TryView(View):
     right label in `tried.jsonl` of the run; `samples` reads them back.
     """
 
-    _esm = script("sample", "label_form", "drafts", "try")
+    _esm = script("sample", "label_fields", "label_form", "drafts", "try")
     _css = style()
 
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)

@@ -155,16 +155,44 @@ def call_errors(call: ToolCall, tools: Sequence[Tool]) -> list[str]:
 
     A tool that is not on offer, or missing, unknown or ill-typed arguments.
     """
+    return [fault.words for fault in call_faults(call, tools)]
+
+
+class CallFault(NamedTuple):
+    """One thing that is wrong with a call."""
+
+    argument: str
+    """Empty: not any one argument's."""
+    words: str
+    """With the place in front."""
+    reason: str
+    """The same without the place."""
+
+
+def call_faults(call: ToolCall, tools: Sequence[Tool]) -> Iterator[CallFault]:
+    """What is wrong with a call, argument by argument."""
     tool = next((t for t in tools if t.name == call.name), None)
     if tool is None:
-        return [f"{call.name} is not on offer"]
+        yield CallFault("", f"{call.name} is not on offer", "it is not on offer")
+        return
     validator, reason = validator_of(tool)
     if validator is None:
-        return [f"{call.name}: {reason}"]
-    if validator.is_valid(call.arguments):
-        return []
-    errors = validator.iter_errors(call.arguments)
-    return [f"{'.'.join(map(str, (call.name, *e.instance_path)))}: {_message(e)}" for e in errors]
+        yield CallFault("", f"{call.name}: {reason}", reason)
+    elif not validator.is_valid(call.arguments):
+        for e in validator.iter_errors(call.arguments):
+            path, message = tuple(e.instance_path), _message(e)
+            yield CallFault(_argument(e), f"{'.'.join(map(str, (call.name, *path)))}: {message}", message)
+
+
+def _argument(error: jsonschema_rs.ValidationError) -> str:
+    """The argument that an error is about; empty where it is about several."""
+    if error.instance_path:
+        return str(error.instance_path[0])
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
+        return str(error.kind.property)
+    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
+        return str(error.kind.unexpected[0])
+    return ""
 
 
 def _message(error: jsonschema_rs.ValidationError) -> str:

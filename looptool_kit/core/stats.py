@@ -97,6 +97,17 @@ class Kappa(NamedTuple):
     undefined: no rows, or only one category.
     """
 
+    def interval(self) -> tuple[float, float]:
+        """95% interval of kappa.
+
+        Wilson's of the observed share, with the expected one taken as known (as Cohen 1960 does); nan where
+        kappa is.
+        """
+        if math.isnan(self.kappa):
+            return math.nan, math.nan
+        lo, hi = wilson(round(self.observed * self.n), self.n)
+        return (lo - self.expected) / (1 - self.expected), (hi - self.expected) / (1 - self.expected)
+
 
 def cohen_kappa(a: Sequence[str], b: Sequence[str]) -> Kappa:
     """Cohen's kappa of two raters' categories.

@@ -65,6 +65,15 @@ class Busy(DisagreementView):
 Busy(run)
 """
 
+THRICE = """(view) => {
+    const press = () => view.dispatchEvent(new KeyboardEvent('keydown', { key: '1', bubbles: true }));
+    const drawn = new MutationObserver(() => { drawn.disconnect(); press(); });
+    drawn.observe(view.querySelector('.lt-card'), { attributeFilter: ['data-row'] });
+    press();
+    press();
+}"""
+"""Three presses of a key: two at once, and one in the moment in which the next row is drawn."""
+
 LOOK = """
 DisagreementView(Run.open("run", read_only=True))
 """
@@ -105,7 +114,8 @@ class Desk:
         return [Decision.model_validate_json(line) for line in lines]
 
     def press(self, *keys: str) -> None:
-        """Press keys one after the other."""
+        """Press keys one after the other, having looked at the row that is shown."""
+        self.page.wait_for_timeout(250)
         for key in keys:
             self.page.keyboard.press(key)
 
@@ -117,6 +127,9 @@ class Desk:
 def decide_by_key(desk: Desk) -> tuple[str, str]:
     """A verdict by key, on disk at once, and a note that becomes the reason of the next one."""
     first = desk.shown()
+    # From where the judge starts, by what each piece says, to the probabilities.
+    weighed = desk.view.locator(".lt-evidence tbody th").all_inner_texts()
+    assert weighed[0] == "start" and weighed[-1] == "result" and len(weighed) > 2
     assert f"reviewed 0 / left {desk.rows}" in desk.progress()
     desk.view.locator(".lt-judge h4").click()
     desk.press("1")
@@ -289,7 +302,41 @@ def test_no_key_is_lost_while_the_same_row_is_drawn_again(lab: tuple[str, Path],
     page.wait_for_timeout(400)  # the tag has changed the table, and its row is on its way to the page again
     # The second key may be meant for the next row, which nobody has seen yet.
     desk.press("1", "2")
-    desk.until(lambda: "Another row is shown now" in desk.status())
+    desk.until(lambda: "A press came before this row could be seen" in desk.status())
     verdicts = [d for d in desk.written() if d.subject == "verdict"]
     assert [(d.row, d.value) for d in verdicts] == [(first, {"verdict": "PRED_WRONG"})]
     assert desk.shown() != first and page.faults == []
+
+
+def test_a_press_decides_the_row_that_was_seen_or_says_that_it_did_not(
+    lab: tuple[str, Path], page: Any
+) -> None:
+    url, root = lab
+    folder = root / "fast"
+    folder.mkdir()
+    write_notebook(folder / "fast.ipynb", CELL)
+    open_notebook(page, url, "fast/fast.ipynb")
+    desk = Desk(page, page.locator(".lt-view").first, folder / "run")
+    desk.view.locator(".lt-card[data-row]:not([data-row=''])").wait_for()
+    desk.view.get_by_label("judge", exact=True).select_option(label=f"PRED_WRONG ({desk.wrong})")
+    desk.until(lambda: f"{desk.wrong} of " in desk.view.locator(".lt-find").inner_text())
+    desk.until(lambda: "PRED_WRONG" in desk.view.locator(".lt-judge h4").inner_text())
+    desk.view.locator(".lt-judge h4").click()
+    rows = []
+    for _ in range(3):
+        first = desk.shown()
+        page.wait_for_timeout(250)
+        desk.view.evaluate(THRICE)
+        desk.until(lambda first=first: desk.shown() != first)
+        desk.until(lambda: "2 presses came before this row could be seen" in desk.status())
+        rows.append(first)
+        assert [d.row for d in desk.written()] == rows and f"reviewed {len(rows)} " in desk.progress()
+    assert "kappa too few to say (from 10 rows on" in desk.progress()
+    # Two clicks of a double click, too.
+    page.wait_for_timeout(250)
+    first = desk.shown()
+    desk.view.get_by_role("button", name="2 label wrong").or_(
+        desk.view.get_by_role("button", name="4 both wrong")
+    ).last.dblclick()
+    desk.until(lambda: "A press came before this row could be seen" in desk.status())
+    assert [d.row for d in desk.written()] == [*rows, first] and page.faults == []

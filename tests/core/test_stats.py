@@ -190,6 +190,15 @@ def test_kappa_against_published_values():
     assert cohen_kappa(*table(0, 5, 5, 0)).kappa == pytest.approx(-1.0)
 
 
+def test_kappa_has_an_interval():
+    # Of 35 in 50 Wilson's interval is [0.5625, 0.8090], and by chance 0.5 would agree.
+    raters = "a" * 25 + "b" * 25, "a" * 20 + "b" * 5 + "a" * 10 + "b" * 15
+    assert cohen_kappa(*raters).interval() == pytest.approx((0.125, 0.618), abs=5e-4)
+    assert all(math.isnan(bound) for bound in cohen_kappa("aa", "aa").interval())
+    lo, hi = cohen_kappa("ab" * 5, "ab" * 5).interval()
+    assert 0 < lo < hi == pytest.approx(1.0)
+
+
 def test_kappa_where_it_is_undefined_or_impossible():
     assert cohen_kappa([], []).n == 0 and math.isnan(cohen_kappa([], []).kappa)
     assert math.isnan(cohen_kappa("aa", "aa").kappa) and cohen_kappa("aa", "aa").observed == 1.0

@@ -192,6 +192,20 @@ def test_blind_hides_the_judge_until_the_person_has_decided(view: DisagreementVi
     assert list(still.decisions) == [seen, blind]
 
 
+def test_kappa_is_shown_once_it_says_something(view: DisagreementView) -> None:
+    judged = [v for v in view.verdicts if v.verdict]
+    alike = [v for v in judged if v.verdict == "PRED_WRONG"][:10]
+    other = next(v for v in judged if v.verdict == "BOTH_CORRECT")
+    for v in alike:
+        assert view.progress["kappa"] is None
+        asked(view, "decide", id=v.sample_id, verdict="PRED_WRONG")
+    assert view.progress["n"] == 10 == view.progress["needs"]
+    assert view.progress["kappa"] is None, "one verdict on all rows agrees by chance alone"
+    asked(view, "decide", id=other.sample_id, verdict="BOTH_CORRECT")
+    value, low, high = view.progress["kappa"]
+    assert low < value == view.kappa.kappa == 1.0 and low < 0.9 and high == pytest.approx(1.0)
+
+
 def test_notes(view: DisagreementView) -> None:
     row = shown(view)["id"]
     asked(view, "note", id=row, note="look again")

@@ -297,3 +297,27 @@ def test_no_expansions_yet(tmp_path: Path) -> None:
     view = ExpansionView(run)
     assert view.total == 0 and "has expansions yet" in view.missing and "lt.expand(run)" in view.static_html()
     assert view.on_seed(0) == {"id": None, "children": []} and len(view.selection) == 0
+
+
+def test_seeds_are_filtered_by_what_was_decided_on_their_children(run: Run) -> None:
+    view = ExpansionView(run)
+    first, second = (view.on_seed(place)["children"] for place in (0, 1))
+    seeds = [view.on_seed(place)["id"] for place in (0, 1)]
+    asked(view, "decide", id=first[0]["id"], value="accept")
+    asked(view, "decide", id=first[1]["id"], value="reject")
+    asked(view, "decide", id=second[0]["id"], value="reject")
+    facet = next(c for c in view.columns if c["name"] == "decided")
+    assert [v for v, _ in facet["values"]] == ["accepted", "edited", "not reviewed", "rejected"]
+    found = {}
+    for value in ("accepted", "rejected", "edited", "not reviewed"):
+        view.filters = {"decided": value}
+        found[value] = [view.seeds[i].sample.id for i in view.order]
+    assert found["accepted"] == seeds[:1] and found["rejected"] == seeds and found["edited"] == []
+    assert found["not reviewed"] == [s.sample.id for s in view.seeds[2:]]
+    # Under a filter a seed stays in sight while a person decides on its children.
+    here = view.on_seed(0)
+    asked(view, "decide", id=here["children"][0]["id"], value="accept")
+    assert view.on_seed(0)["id"] == here["id"] and view.count == len(view.seeds) - 2
+    column = view.rows.names.index("decided")
+    assert view.on_page(0, 1)["rows"][0][column] == "accepted"
+    assert ExpansionView(Run.open(run.path, read_only=True)).rows.values("decided")[0] == ("accepted", 2)

@@ -74,7 +74,15 @@ def test_the_card_says_what_was_done_and_what_its_columns_mean(
     assert all(f">{name}</th>" in view.static_html() for name in names) and view.lead in view.static_html()
     assert all(name in view.chart for name in names[2:])
     shown = {c["name"]: c["width"] for c in view.columns}
-    assert 0 not in shown.values() and list(shown) == ["request", "kind", "expected", "verdict", "right"]
+    names = ["label → prediction", "kind", "expected", "verdict", "right", "request"]
+    assert 0 not in shown.values() and list(shown) == names
+
+
+def test_rows_begin_with_what_tells_them_apart(samples: list[Sample], answered: Trials) -> None:
+    view = JudgeCheckView(answered, samples)
+    begins = [view.rows.cell(view.rows.names[0], i)[:24] for i in range(view.count)]
+    alike = [a for a, b in zip(begins, begins[1:], strict=False) if a == b]
+    assert len(alike) < len(begins) / 50, alike
 
 
 def test_a_trial_in_full_shows_the_label_that_the_judge_saw(samples: list[Sample], answered: Trials) -> None:

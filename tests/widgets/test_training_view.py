@@ -182,7 +182,8 @@ def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> N
     view.update()
     head, rows = view.outcome
     by_sft = ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%"]
-    assert rows == [by_sft], "two steps stand in their table, and there alone"
+    by_grpo = ["1", "GRPO", "2", "right completions", "50%", "94%", "too few steps to say"]
+    assert rows == [by_sft, by_grpo], "no training is left out, and two steps tell no change"
     [(_, steps, _)] = view.steps
     assert "right completions" in steps and "reward" not in steps, "one figure under two names"
     told = dict(view.meanings)
@@ -195,7 +196,7 @@ def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> N
     assert rows == [
         by_sft,
         ["1", "GRPO", "6", "right completions", "72%", "60%", "−12 points"],
-        ["2", "GRPO", "1", "reward", "0.7", "0.7", ""],
+        ["2", "GRPO", "1", "reward", "0.7", "0.7", "too few steps to say"],
     ]
     assert "reward" in dict(view.meanings)
     assert len(head) == len(rows[0]) and "−75%" in view.static_html()

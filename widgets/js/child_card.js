@@ -111,6 +111,7 @@ function toolChanges([gone, added]) {
  * @param {Draft} draft
  * @param {object} on
  * @param {() => Promise<SampleDetail | null>} on.unfold the child, for the tools on offer
+ * @param {(text: string, tools: SampleDetail["tools"]) => Promise<{ faults: Fault[] }>} on.check
  * @param {(draft: Draft) => void} on.typed called a moment after the last change
  * @param {(draft: Draft) => void} on.save
  * @param {() => void} on.leave
@@ -129,7 +130,8 @@ function childEditor(draft, on) {
   const typing = keeper(() => on.typed(written()));
   const box = h("div", {});
   on.unfold().then((sample) => {
-    label = labelForm(draft.label, sample?.tools ?? [], typing.later);
+    const tools = sample?.tools ?? [];
+    label = labelForm(draft.label, tools, typing.later, (text) => on.check(text, tools));
     box.replaceChildren(label.node);
   });
   const save = () => {

@@ -61,6 +61,7 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
     const { id, text } = card;
     return childEditor(model.get("drafts")[id] ?? text, {
       unfold: () => unfold(card),
+      check: (label, tools) => ask(model, "check", { text: label, tools }),
       typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),
       save: (draft) => {
         const saved = ask(model, "edit", { id, ...draft });

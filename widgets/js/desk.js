@@ -169,6 +169,7 @@ function labelDesk(model, current, save, leave) {
     if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
     const opened = labelEditor(text, row.detail.tools, {
       typed: (label) => draft(id, label),
+      check: (label) => ask(model, "check", { text: label, tools: row.detail.tools }),
       save: (label) => save(id, label),
       leave: () => {
         draft(id, null);
@@ -213,4 +214,22 @@ function samplePanel() {
     card.dataset.row = row.id ?? "";
   };
   return { side, card, show };
+}
+
+/**
+ * How far the review is, and how person and judge agree.
+ * @param {DisagreementTraits["progress"]} progress
+ */
+function progressWords({ reviewed, left, n, observed, kappa, needs, together, blind }) {
+  const done = `✓ reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
+  const bulk = together
+    ? ` · ${together.toLocaleString()} accepted in bulk, which say nothing about the judge`
+    : "";
+  if (!n || observed === null) return done + bulk;
+  const [value, ...interval] = (kappa ?? []).map((x) => x.toFixed(2));
+  const few = `too few to say (from ${needs} rows on, with more than one verdict of each of you)`;
+  const coefficient = kappa ? `${value} [${interval.join(", ")}]` : few;
+  const how = blind ? "decided blind" : "decided one by one";
+  const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n} ${how}`;
+  return `${done} · ${agreed} · Cohen's kappa ${coefficient}${bulk}`;
 }

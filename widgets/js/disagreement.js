@@ -1,5 +1,8 @@
 // DisagreementView: the queue, the selected sample beside what the judge weighed, and a verdict by one key.
 
+/** Milliseconds for which a row must have been shown: nobody sees one and presses a key any faster. */
+const SEEN_AFTER = 200;
+
 /**
  * The question before the judge's verdicts are accepted.
  * @param {(count: number) => void} accept
@@ -49,22 +52,6 @@ function bulkDialog(accept, closed) {
     cancel.focus();
   };
   return { node, open };
-}
-
-/**
- * How far the review is, and how person and judge agree.
- * @param {DisagreementTraits["progress"]} progress
- */
-function progressWords({ reviewed, left, n, observed, kappa, together, blind }) {
-  const done = `✓ reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
-  const bulk = together
-    ? ` · ${together.toLocaleString()} accepted in bulk, which say nothing about the judge`
-    : "";
-  if (!n || observed === null) return done + bulk;
-  const coefficient = kappa === null ? "undefined (only one verdict so far)" : kappa.toFixed(2);
-  const how = blind ? "decided blind" : "decided one by one";
-  const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n} ${how}`;
-  return `${done} · ${agreed} · Cohen's kappa ${coefficient}${bulk}`;
 }
 
 /**
@@ -153,10 +140,20 @@ const keyList = (choices) =>
  * @param {Model<DisagreementTraits, DisagreementQuestions>} model
  * @param {() => ReviewedRow} current
  * @param {ReturnType<typeof deskQueue>} queue
- * @param {{ note: ReturnType<typeof noteField>, keys: HTMLElement, say: Say, leave: () => void }} parts
+ * @param {{
+ *   note: ReturnType<typeof noteField>, keys: HTMLElement, say: Say, leave: () => void, unseen: () => boolean
+ * }} parts
  */
-function deskActions(model, current, queue, { note, keys, say, leave }) {
+function deskActions(model, current, queue, { note, keys, say, leave, unseen }) {
   const blocked = model.get("blocked");
+  /** Presses since the last decision that were not taken, because nobody had seen the row yet. */
+  let untaken = 0;
+  const refuse = () => {
+    untaken += 1;
+    const presses = untaken === 1 ? "A press came" : `${untaken} presses came`;
+    say(`${presses} before this row could be seen, and decided nothing: look, then press again.`);
+    return null;
+  };
   /**
    * Work on the row that is shown, once nothing is under way any more. A row only drawn again, because
    * a tag or another view changed the table, loses no key; a decision never falls on a row not seen yet.
@@ -171,15 +168,17 @@ function deskActions(model, current, queue, { note, keys, say, leave }) {
     while (queue.waiting()) await queue.settled();
     const row = current();
     if (row.id === id) return work(row);
-    say("Another row is shown now: press again.");
-    return null;
+    return refuse();
   };
   /** @param {string} verdict */
   const decide = (verdict) =>
-    onRow(({ id }) => {
-      note.keep();
-      queue.act("decide", { id, verdict, note: note.node.value });
-    });
+    unseen() && !blocked
+      ? refuse()
+      : onRow(({ id }) => {
+          untaken = 0;
+          note.keep();
+          queue.act("decide", { id, verdict, note: note.node.value });
+        });
   /** @param {string} id @param {string} text */
   const saved = async (id, text) => {
     try {
@@ -317,7 +316,9 @@ function render({ model, el }) {
   const line = statusLine();
   /** @type {ReviewedRow} */
   let row = { id: null };
+  let since = 0;
   const current = () => row;
+  const unseen = () => row.id !== null && window.performance.now() - since < SEEN_AFTER;
   const rest = () => root.focus({ preventScroll: true });
 
   /** @param {ReviewedRow} selected */
@@ -328,6 +329,7 @@ function render({ model, el }) {
     note.keep(); // what was typed meanwhile belongs to the row that was shown
     const same = row.id === selected.id;
     row = selected;
+    if (!same) since = window.performance.now();
     panel.show(row);
     note.show(row);
     markDecided(buttons, choices, row);
@@ -337,7 +339,7 @@ function render({ model, el }) {
   const queue = deskQueue(model, line.say, show);
   const note = noteField(model, current, line.say, rest);
   const keys = keyList(choices);
-  const desk = deskActions(model, current, queue, { note, keys, say: line.say, leave: rest });
+  const desk = deskActions(model, current, queue, { note, keys, say: line.say, leave: rest, unseen });
   const label = labelDesk(model, current, desk.saveLabel, rest);
   const edit = () => desk.onRow(label.edit);
   const bulk = async () => {

@@ -24,7 +24,7 @@ function seedHead(seed) {
     "Its verdict was changed: it is not an error seed any more, and none of its children joins the dataset.";
   const relabelled = seed.relabelled ? ": the label was wrong, what is shown is the new one" : "";
   const request = d.messages.filter((m) => m.role === "user").at(-1)?.content ?? "";
-  const whole = "the whole seed: dialogue, tools, label against prediction";
+  const whole = "the whole seed: dialogue, tools, label against prediction, what the judge weighed";
   return [
     h("h4", {}, `seed: ${seed.pattern || "no fault recorded"}`),
     ...(seed.standing ? [] : [h("div", { class: "lt-small lt-fail" }, overruled)]),
@@ -35,7 +35,7 @@ function seedHead(seed) {
       { class: "lt-small" },
       `${d.verdict.name} by ${d.verdict.judge}${relabelled}. ${d.verdict.rationale}`,
     ),
-    h("details", {}, h("summary", {}, whole), sampleCard(d)),
+    h("details", {}, h("summary", {}, whole), sampleCard(d), judgement(d.verdict)),
   ];
 }
 
@@ -242,7 +242,7 @@ function render({ model, el }) {
     cards,
   );
   const acts = childActs(model, state, panel, line.say);
-  const table = rowTable(model, { label: "error seeds", lines: 20, onopen: () => focusOn(panel) });
+  const table = rowTable(model, { label: "error seeds", lines: 0, onopen: () => focusOn(panel) });
   const help = keyOverlay(KEYS);
   const toggleHelp = () => {
     help.hidden = !help.hidden;

@@ -12,11 +12,31 @@ function judgement(v) {
     return h("td", { class: "lt-number" }, node);
   };
   const votes = Object.entries(v.votes).map(([name, n]) => `${name} ${n}`);
-  const rows = v.evidence.map(([name, label, prediction, words]) => [
-    h("tr", {}, h("th", { scope: "row" }, name), bar(label), bar(prediction)),
-    words ? h("tr", {}, h("td", { colspan: 3, class: "lt-small" }, words)) : null,
+  /** @param {string} name @param {[number, number] | null} pair @param {string} words */
+  const chance = (name, pair, words) =>
+    pair
+      ? [
+          h("tr", { class: "lt-chance" }, h("th", { scope: "row" }, name), pair.map(bar)),
+          h("tr", {}, h("td", { colspan: 3, class: "lt-small" }, words)),
+        ]
+      : null;
+  const pieces = v.evidence.map(([name, label, prediction, words, says]) => [
+    h(
+      "tr",
+      { class: says.startsWith("not counted") ? "lt-uncounted" : "" },
+      h("th", { scope: "row" }, name),
+      bar(label),
+      bar(prediction),
+    ),
+    h(
+      "tr",
+      {},
+      h("td", { colspan: 3, class: "lt-small" }, h("strong", {}, says), words ? ` · ${words}` : ""),
+    ),
   ]);
-  const evidence = headRow(["evidence", "for label", "for prediction"]);
+  const before = "probability of being right, before anything is weighed: shares of failed samples";
+  const after = `probability of being right; both may be, or neither. ${v.why}`;
+  const rows = [chance("start", v.start, before), pieces, chance("result", v.right, after)];
   return h(
     "section",
     { class: "lt-judge", "aria-label": "what the judge weighed" },
@@ -27,18 +47,17 @@ function judgement(v) {
       h("span", { class: "lt-verdict", "data-verdict": v.name }, v.name),
       v.confidence ? ` · confidence ${v.confidence.toFixed(2)}` : "",
     ),
-    v.right
-      ? h(
-          "div",
-          { class: "lt-small" },
-          `probability of being right: label ${v.right[0].toFixed(2)}, prediction ${v.right[1].toFixed(2)}`,
-        )
-      : null,
     h("div", { class: "lt-text", dir: "auto" }, v.rationale || "(no rationale)"),
     h("div", { class: "lt-small" }, `votes: ${votes.length ? votes.join(", ") : "none, one judge decided"}`),
-    rows.length
-      ? h("table", { class: "lt-pair lt-evidence" }, evidence, h("tbody", {}, rows))
-      : h("div", { class: "lt-small" }, "no evidence on record"),
+    pieces.length || v.right
+      ? h(
+          "table",
+          { class: "lt-pair lt-evidence" },
+          headRow(["weighed", "label", "prediction"]),
+          h("tbody", {}, rows),
+        )
+      : null,
+    pieces.length ? null : h("div", { class: "lt-small" }, "no evidence on record"),
   );
 }
 

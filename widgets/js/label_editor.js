@@ -6,12 +6,13 @@
  * @param {SampleDetail["tools"]} tools on offer in the sample
  * @param {object} on
  * @param {(text: string) => void} on.typed called a moment after the last change
+ * @param {(text: string) => Promise<{ faults: Fault[] }>} on.check
  * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was saved
  * @param {() => void} on.leave
  */
 function labelEditor(text, tools, on) {
   const typing = keeper(() => on.typed(form.text()));
-  const form = labelForm(text, tools, typing.later);
+  const form = labelForm(text, tools, typing.later, on.check);
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
   const save = async () => {
     typing.now();

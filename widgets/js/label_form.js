@@ -1,18 +1,14 @@
-// A label as a form made from the tools' schemas, with its JSON as second tab. Both edit one text, and Python
-// checks it (labels.py).
+// A label as a form made from the tools' schemas (label_fields.js), with its JSON as second tab. Both edit
+// one text, and Python checks it (labels.py).
 
 /** @typedef {{ name: string, arguments: Record<string, unknown> }} WrittenCall */
 /**
  * A label as the form has it; `calls` null: it is a plain reply.
  * @typedef {{ calls: WrittenCall[] | null, reply: string, mentions: string[][], asks: boolean }} WrittenLabel
  */
-/** @typedef {{ type?: unknown, enum?: unknown[], description?: string }} Schema */
 
 /** The tab that a person chose last. @type {"form" | "JSON"} */
 let chosenTab = "form";
-
-/** @param {unknown} value @returns {value is Record<string, unknown>} */
-const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Whether a value survives JavaScript, which rounds large whole numbers.
@@ -66,51 +62,6 @@ function writeLabel({ calls, reply, mentions, asks }) {
 }
 
 /**
- * A field for one argument: a choice where the schema lists values, a number, a text, else JSON.
- * @param {Schema} schema
- * @param {unknown} value undefined: not given
- * @param {boolean} required
- * @param {(value: unknown) => void} changed called with undefined where the argument is left out
- */
-function argumentField(schema, value, required, changed) {
-  const choices = schema.enum ?? (schema.type === "boolean" ? [true, false] : null);
-  if (choices && (value === undefined || choices.includes(value))) {
-    const options = choices.map((c) => h("option", { value: JSON.stringify(c) }, String(c)));
-    const select = h("select", {}, h("option", { value: "" }, "(not given)"), options);
-    select.value = value === undefined ? "" : JSON.stringify(value);
-    select.addEventListener("change", () => changed(select.value ? JSON.parse(select.value) : undefined));
-    return select;
-  }
-  const isNumber = schema.type === "integer" || schema.type === "number";
-  if (isNumber && (value === undefined || typeof value === "number")) {
-    const field = h("input", {
-      type: "number",
-      step: "any",
-      value: value === undefined ? "" : String(value),
-    });
-    field.addEventListener("input", () => changed(field.value === "" ? undefined : Number(field.value)));
-    return field;
-  }
-  if (schema.type === "string" && (value === undefined || typeof value === "string")) {
-    const field = h("textarea", { rows: 1, dir: "auto", value: value ?? "" });
-    field.addEventListener("input", () => changed(field.value || (required ? "" : undefined)));
-    return field;
-  }
-  const text = value === undefined ? "" : JSON.stringify(value);
-  const field = h("textarea", { rows: 1, value: text, placeholder: "JSON", spellcheck: "false" });
-  field.addEventListener("input", () => {
-    try {
-      changed(field.value.trim() ? JSON.parse(field.value) : undefined);
-      field.removeAttribute("aria-invalid");
-    } catch {
-      changed(field.value); // a text where none belongs: the check says so
-      field.setAttribute("aria-invalid", "true");
-    }
-  });
-  return field;
-}
-
-/**
  * The fields of one call.
  * @param {WrittenCall} call
  * @param {SampleDetail["tools"]} tools
@@ -140,21 +91,15 @@ function callFields(call, tools, on) {
       call.arguments = value === undefined ? others : { ...call.arguments, [name]: value };
       on.changed();
     });
-    field.dataset.argument = name;
     const note = name in properties ? (required ? " *" : "") : " (not a parameter of this tool)";
-    return h(
-      "label",
-      { title: properties[name]?.description || `argument ${name}` },
-      `${name}${note}`,
-      field,
-    );
+    return argumentRow(field, name, note, properties[name] ?? {});
   });
   const remove = h(
     "button",
     { type: "button", title: "take this call out", onclick: on.remove },
     "remove call",
   );
-  return h("fieldset", {}, h("div", { class: "lt-row" }, pick, remove), fields);
+  return h("fieldset", {}, h("div", { class: "lt-row" }, pick, remove), fields, faultOf(""));
 }
 
 /**
@@ -253,8 +198,9 @@ const differingIn = ({ aligned }) =>
  * @param {string} given
  * @param {SampleDetail["tools"]} tools
  * @param {() => void} changed
+ * @param {(text: string) => Promise<{ faults: Fault[] }>} check what Python says of the text
  */
-function labelForm(given, tools, changed) {
+function labelForm(given, tools, changed, check) {
   let text = given;
   const panel = h("div", { role: "tabpanel", "aria-label": "label" });
   const note = h("div", { class: "lt-small" });
@@ -262,7 +208,17 @@ function labelForm(given, tools, changed) {
   const write = (now) => {
     text = now;
     changed();
+    checking.later();
   };
+  const checking = keeper(() => {
+    const checked = text;
+    check(checked).then(
+      ({ faults }) => {
+        if (checked === text) showFaults(panel, faults);
+      },
+      () => {}, // what cannot be checked now is checked at saving
+    );
+  });
   /** @param {"form" | "JSON"} name */
   const show = (name) => {
     const label = name === "form" ? readLabel(text) : null;
@@ -271,7 +227,9 @@ function labelForm(given, tools, changed) {
       name === "form" && !label ? "The form cannot show this text; here it is as it stands." : "";
     panel.replaceChildren(
       label ? formFields(label, tools, () => write(writeLabel(label))) : jsonField(text, write),
+      label ? "" : faultOf(""),
     );
+    checking.later();
     for (const tab of tabs) tab.setAttribute("aria-selected", String(tab.dataset.tab === shown));
   };
   const tabs = /** @type {const} */ (["form", "JSON"]).map((name) => {
@@ -297,13 +255,13 @@ function labelForm(given, tools, changed) {
    * @param {string[]} [differing] arguments whose values differ
    */
   const focus = (differing = []) => {
-    const all = [...panel.querySelectorAll("[data-argument]")];
-    const wrong = all.find((field) => differing.includes(field.getAttribute("data-argument") ?? ""));
+    const all = [...panel.querySelectorAll("[data-argument]")].map((n) => n.querySelector("input") ?? n);
+    const wrong = all.find((field) => differing.includes(argumentOf(field)));
     const first = wrong ?? all[0] ?? panel.querySelector("textarea") ?? panel.querySelector("select");
     if (!(first instanceof HTMLElement)) return;
     first.focus({ preventScroll: true });
     if (all.length && (first instanceof HTMLTextAreaElement || first instanceof HTMLInputElement))
-      first.select();
+      if (first.type !== "checkbox") first.select();
     first.scrollIntoView({ block: "nearest" });
   };
   return { node, focus, text: () => text };

@@ -67,16 +67,18 @@ function toolPicker(model) {
  * @param {SampleDetail["tools"]} tools on offer
  * @param {object} on
  * @param {(text: string) => void} on.typed called a moment after the last change
+ * @param {(text: string) => Promise<{ faults: Fault[] }>} on.check
  * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was kept
  * @param {() => void} on.cancel
  */
 function rightLabel(text, tools, on) {
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
   const typing = keeper(() => on.typed(form.text()));
-  const form = labelForm(text, tools, () => {
+  const changed = () => {
     fault.textContent = "";
     typing.later();
-  });
+  };
+  const form = labelForm(text, tools, changed, on.check);
   const keep = async () => {
     typing.now();
     fault.textContent = plain(await on.save(form.text()));
@@ -304,7 +306,8 @@ function render({ model, el }) {
       kept.write("right answer", said, text === label ? "" : text);
     };
     const open = (/** @type {string} */ text) => {
-      const form = rightLabel(text, sample.tools, { typed, save, cancel: leave });
+      const check = (/** @type {string} */ now) => ask(model, "check", { text: now, tools: sample.tools });
+      const form = rightLabel(text, sample.tools, { typed, check, save, cancel: leave });
       place.replaceChildren(form.node);
       opened.keep = form.keep;
       return form;

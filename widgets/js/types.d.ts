@@ -151,12 +151,17 @@ interface Judgement {
   name: string;
   rationale: string;
   confidence: number;
+  /** The same probabilities before anything is weighed, where they are known. */
+  start: [label: number, prediction: number] | null;
   /** Probabilities that the label and the prediction are right, where the judge gives them. */
   right: [label: number, prediction: number] | null;
   judge: string;
   /** Verdict -> votes. */
   votes: Record<string, number>;
-  evidence: [name: string, forLabel: number, forPrediction: number, words: string][];
+  /** `says`: how it counts. */
+  evidence: [name: string, forLabel: number, forPrediction: number, words: string, says: string][];
+  /** Why the probabilities do not lean as the evidence does; empty where they do. */
+  why: string;
 }
 
 /** A sample in full (`detail.py`). */
@@ -176,6 +181,9 @@ interface SampleDetail {
   faults?: string[];
   verdict?: Judgement;
 }
+
+/** One thing that is wrong with a typed label: number of the call (-1: the text), argument, words. */
+type Fault = [call: number, argument: string, words: string];
 
 // ------------------------------------------------------------------------------------------------- ProbeView
 
@@ -207,7 +215,9 @@ interface DisagreementTraits extends SampleTable {
     /** Rows that both judged, without those accepted in bulk; where some were decided blind, only these. */
     n: number;
     observed: number | null;
-    kappa: number | null;
+    /** With its 95% interval; null while there are fewer than `needs` rows, or one verdict on all of them. */
+    kappa: [kappa: number, low: number, high: number] | null;
+    needs: number;
     together: number;
     blind: boolean;
   };
@@ -239,6 +249,7 @@ type ReviewedRow =
     };
 
 interface DisagreementQuestions extends SampleTableQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   detail(values: { at: number }): ReviewedRow;
   /** Texts that a page had kept. */
   restore(values: { drafts: Record<string, string>; notes: Record<string, string> }): Outcome;
@@ -302,6 +313,7 @@ type SeedCard =
 type Novelty = [value: number, nearest: string, request: string];
 
 interface ExpansionQuestions extends TableQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   seed(values: { place: number }): SeedCard;
   restore(values: { drafts: Record<string, Draft> }): Outcome;
   /** While `left` is above 0, there are no rows yet: ask again. */
@@ -441,6 +453,7 @@ interface TryAnswer {
 }
 
 interface TryQuestions {
+  check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   state(): TryAnswer;
   ask(values: { request: string }): TryAnswer;
   execute(values: { number: number }): TryAnswer;

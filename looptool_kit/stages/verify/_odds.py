@@ -35,9 +35,11 @@ KINDS = {
     },
 }
 """Sign -> the names of the evidence that it sums. A reply that lacks what it must say counts as what breaks a
-schema. A question that names what is missing tells more than one that asks for anything at all. The policy's
-likelihood is shown and has no weight: in finished loops it leaned to the prediction alike, whichever side was
-right.
+schema. A question that names what is missing tells more than one that asks for anything at all.
+"""
+UNWEIGHED = "likelihood"
+"""The policy's likelihood is shown and has no weight: in finished loops it leaned to the prediction alike,
+whichever side was right.
 """
 
 
@@ -50,7 +52,7 @@ def between(evidence: Sequence[Evidence], label: Side, prediction: Side) -> dict
     signs = {kind: _bounded(sum(e.lean for e in clear if e.name in names)) for kind, names in KINDS.items()}
     # What leans a little says little, of whatever kind it is: half of it leans the wrong way.
     signs["weak"] = _bounded(
-        sum(e.lean for e in evidence if e.name != "likelihood" and abs(e.lean) < weights.MIN_AGAINST)
+        sum(e.lean for e in evidence if e.name != UNWEIGHED and abs(e.lean) < weights.MIN_AGAINST)
     )
     signs["unsaid"] = _unsaid(label) - _unsaid(prediction)
     signs["contradicted"] = _contradicted(label) - _contradicted(prediction)
@@ -65,7 +67,7 @@ def together(evidence: Sequence[Evidence], label: Side, prediction: Side, alike:
     Args:
         alike: Whether the answers say the same in other words.
     """
-    leans = [e.lean for e in evidence if e.name != "likelihood"]
+    leans = [e.lean for e in evidence if e.name != UNWEIGHED]
     forward, back = max([0.0, *leans]), max([0.0, *(-lean for lean in leans)])
     return {
         "even": 1.0,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from looptool_kit.text.forms import lacks_form
 from looptool_kit.text.grounding.moments import ground_moment, moment
 from looptool_kit.text.grounding.named import named_places
 from looptool_kit.text.grounding.numbers import money_parts, same_number
@@ -40,12 +41,6 @@ _NEVER_WHEN = {"id", "name", "city", "country", "email", "phone", "address", "pe
 """Words of parameters that take no date or time."""
 _WHEN = re.compile(r"(?!update|candidate|mandate|validate)\w*(?:date|time|day|stamp)s?")
 """Names of parameters that take one whatever else is said of them: birthdate, "of the person"."""
-_SHAPES = (
-    ("YYYY-MM-DDTHH:MM", r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d.*"),
-    ("YYYY-MM-DD", r"\d{4}-\d\d-\d\d.*"),
-    ("HH:MM", r"(?:.*[T ])?\d\d:\d\d.*"),
-)
-"""Forms as descriptions write them; the longest first, since it holds the others."""
 _NOTATION = re.compile(r"[\\/=<>{}|*^$]|\w[:(]\w|\w\.\w|\(['\"]")
 """Signs of a command, a query, a path or a formula: nobody says how those are written."""
 _CODES = {"code", "symbol", "ticker", "abbreviation", "iso", "iata", "acronym"}
@@ -113,13 +108,8 @@ def _unfit(value: str, schema: dict[str, Any], d: Dialogue, name: str) -> Ground
         and not _called(value, name, d)
     ):
         return Grounding(WRONG_KIND, "is not an identifier")
-    shapes = []
-    for form, pattern in _SHAPES:
-        if form in description:  # each form hides what it holds of the shorter ones
-            description = description.replace(form, "")
-            shapes.append((form, pattern))
-    if shapes and not any(re.fullmatch(pattern, value) for _, pattern in shapes):
-        return Grounding(WRONG_SHAPE, f"is not of the form {shapes[0][0]}")
+    if form := lacks_form(value, description):
+        return Grounding(WRONG_SHAPE, f"is not of the form {form}")
     return None
 
 

@@ -203,6 +203,61 @@ def test_free_text_is_left_out_or_refused() -> None:
         assert {c[name] for c in given(told)} == {"stuck door", "no heat"}
 
 
+def test_what_a_remark_may_be_about_is_no_remark() -> None:
+    trip = tool("book_trip", "Book a trip", 1, slot_id=TEXT, driver_note="Max 200 chars, e.g. gate code")
+    assert all("driver_note" not in c for c in given(trip))
+
+
+def test_one_of_several_that_has_to_be_given_is_no_option() -> None:
+    told = "Search the catalogue. At least one of `title`, `author` or `isbn` should be supplied."
+    by = {"title": "e.g. 'Emma' or 'Ulysses'", "author": "e.g. 'Woolf' or 'Eliot'", "isbn": TEXT}
+    search = tool("search_catalogue", told, 0, **by, page={"type": "integer", "minimum": 1, "maximum": 9})
+    assert "At least one" in usable([search])[1]["search_catalogue"]
+
+
+def test_what_is_written_down_is_said() -> None:
+    told = NUMBER | {"examples": [1.04, 1.012]}
+    log = tool("batch_log", "Log a reading on a batch", 1, batch_no=TEXT, taken_at=MOMENT, gravity=told)
+    assert all("gravity" in c for c in given(log))
+    empty = tool("batch_log", "Log a reading on a batch", 1, batch_no=TEXT, taken_at=MOMENT, remark=TEXT)
+    assert "writes down" in usable([empty])[1]["batch_log"]
+
+
+def test_nearest_is_left_out_where_no_point_is_given() -> None:
+    how = {"type": "string", "enum": ["newest", "nearest"]}
+    search = tool(
+        "search_sightings", "Search sightings of birds", 0, rare_only=FLAG, sort=how, species="e.g. 'Tit'"
+    )
+    assert all("sort" not in c for c in given(search))
+
+
+def test_what_is_corrected_is_said() -> None:
+    edit = tool("edit_sighting", "Correct an earlier sighting", 1, sighting_id=TEXT, comment=TEXT)
+    assert "changes" in usable([edit])[1]["edit_sighting"]
+
+
+def test_light_verbs_give_way_to_those_of_the_name() -> None:
+    renew = tool("renew_loan", "Give a family more time with a toy", 1, toy_id=TEXT)
+    assert all("more time" not in s.request for s in drawn(renew)) and drawn(renew)
+
+
+def test_our_shelves_are_searched_and_not_looked_for() -> None:
+    kind = {"type": "string", "enum": ["puzzle", "game"]}
+    find = tool("find_toys", "Search our toy shelves", 0, kind=kind)
+    assert {s.request for s in drawn(find) if "look for" in s.request or "find our" in s.request} == set()
+
+
+def test_what_is_counted_is_not_more_than_all() -> None:
+    count = WHOLE | {"minimum": 1, "maximum": 60}
+    counts = {"seeds_sown": count, "seeds_germinated": count}
+    record = tool("record_germination", "Record a germination test", 3, lot_id=TEXT, **counts)
+    assert "seeds_sown" in usable([record])[1]["record_germination"]
+    record = tool("record_germination", "Record a germination test", 2, lot_id=TEXT, **counts)
+    assert all("seeds_germinated" not in c for c in given(record))
+    prices = {"price_min": count, "price_max": count}
+    assert any(len(c) == 2 for c in given(tool("find_seeds", "Find seeds on sale", 0, **prices)))
+
+
 def test_two_owners_do_not_share_an_address() -> None:
     change = tool("update_owner", "Update an owner", 1, owner_id=TEXT, email=TEXT)
     assert not drawn(change, n=6, kinds=("parallel",))

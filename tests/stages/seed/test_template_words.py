@@ -306,7 +306,7 @@ REFUSED: dict[str, dict[str, Any]] = {
 def test_what_nobody_can_know_is_not_guessed(kind: str) -> None:
     (name,) = REFUSED[kind]
     assert name in usable([tool("log_it", "Log an entry.", name, **REFUSED[kind])])[1]["log_it"]
-    entry = tool("log_it", "Log an entry.", "entry_id", entry_id=TEXT, **REFUSED[kind])
+    entry = tool("print_it", "Print an entry.", "entry_id", entry_id=TEXT, **REFUSED[kind])
     assert all(name not in c.arguments for s in asked(entry) for c in s.label.calls)
 
 

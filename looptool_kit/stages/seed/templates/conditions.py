@@ -11,14 +11,16 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 from looptool_kit.core.samples import Tool
+from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.days import direction, follows
 from looptool_kit.stages.seed.templates.examples import PHRASES
 from looptool_kit.stages.seed.templates.kinds import TODAY
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS
+from looptool_kit.stages.seed.templates.pairs import in_order
 from looptool_kit.stages.seed.templates.stated import described
-from looptool_kit.text.words import STOP, stems
+from looptool_kit.text.words import STOP, stem, stems
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import DATETIME, TIME, Type
 
@@ -62,6 +64,10 @@ def bound(name: str, tool: Tool) -> str:
     first = set(words_of(name).split()[:1])
     if words_of(name) not in first and any(first & {said(c) for c in cs} for _, cs in _others(name, tool)):
         return " ".join(first)  # `lost_reason` of the stage "lost"
+    if re.search(r"\b(?:sort|order)(?: by)?$", words_of(name)) and (
+        near := _NEAR.search(_choices(tool, name))
+    ):
+        return near[0]  # nearest to what?
     if whole := _part_of(words_of(name), [words_of(n) for n in tool.properties]):
         return f"of a {whole}"
     if name in tool.required:
@@ -77,6 +83,14 @@ def _condition(text: str) -> str:
     """The words of a text that state a condition, apart from limits that the draw keeps."""
     found = _CONDITION.search(_HARMLESS.sub("", text.lower()))
     return found[0] if found else ""
+
+
+_NEAR = re.compile(r"\b(?:near(?:est|by)?|closest|distance|proximity|relevance|best match)\b")
+
+
+def _choices(tool: Tool, name: str) -> str:
+    schema = tool.properties[name]
+    return " ".join(said(c) for c in schema.get("enum") or () if isinstance(c, str)) if schema else ""
 
 
 _POSTCODE = r"(?:\w+ )?(?:post ?code|postal code|zip(?: ?code)?)"
@@ -159,12 +173,25 @@ def clash(p: Param, q: Param) -> bool:
 
     A choice may rule out another, a day or a number; nobody knows but those who wrote the tool.
     """
+    if counted_together(p, q):
+        return True
     for a, b in ((p, q), (q, p)):
         if states(a.type) and not FREE.fullmatch(words_of(a.name)):
             other = states(b.type) and not FREE.fullmatch(words_of(b.name))
             if other or b.type.question in DAYS or b.type.name == "number":
                 return True
     return False
+
+
+def counted_together(p: Param, q: Param) -> bool:
+    """Tell whether two numbers count the same things.
+
+    As in `seeds_sown` and `seeds_germinated`: the one may be no more than the other.
+    """
+    if p.type.name != "number" or q.type.name != "number" or in_order(p.name, q.name):
+        return False
+    things = [{w for w in words_of(n.name).split() if w not in STOP and w not in lex.UNITS} for n in (p, q)]
+    return bool(set(map(stem, things[0])) & set(map(stem, things[1])))
 
 
 def agree(params: Sequence[Param]) -> None:
@@ -174,6 +201,8 @@ def agree(params: Sequence[Param]) -> None:
         Unusable: Two choices may, or a choice may contradict a date.
     """
     for a, b in combinations([p for p in params if not p.optional], 2):
+        if counted_together(a, b):
+            raise Unusable(f"nothing tells which is the larger, {a.name} or {b.name}: make one optional")
         for p, q in ((a, b), (b, a)):
             if not states(p.type) or FREE.fullmatch(words_of(p.name)):
                 continue

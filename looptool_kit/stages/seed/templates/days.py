@@ -84,7 +84,7 @@ def is_ruled(told: str) -> bool:
 
 _OPEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekdays?|(?:working|business) days?|in advance"
-    r"|no later than)\b"
+    r"|no later than|notice|\d+ (?:days?|weeks?|hours?|months?) (?:ahead|before|prior))\b"
 )
 
 

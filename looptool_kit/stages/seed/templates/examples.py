@@ -85,10 +85,8 @@ def told_examples(description: str) -> list[str]:
     As in "(e.g. 'Paris')", "such as AAPL or MSFT".
     """
     match = re.search(
-        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:|(?<!would )\blike(?! to\b))[: ]+(.+)",
-        description,
-        re.IGNORECASE,
-    )
+        r"(?:\be\.?g\.?,?|\bfor example,?|\bsuch as|\bexamples?:)[: ]+(.+)", description, re.IGNORECASE
+    ) or re.search(r"(?<!would )\blike(?! to\b)[: ]+(.+)", description, re.IGNORECASE)
     if not match:
         shown = _STYLE.search(description)
         return [shown[1] or shown[2]] if shown else []
@@ -96,7 +94,7 @@ def told_examples(description: str) -> list[str]:
         return [w for w in inside if _is_example(w)]
     listed = re.split(
         r"(?<![a-z]), (?:or |and )?|, (?![A-Z]{2}\b)(?:or |and )?| or | and ",
-        re.split(r"[);]|\.(?:\s|$)", match[1])[0],
+        re.split(r"[();]|\.(?:\s|$)", match[1])[0],
     )
     # "Such as roadworks or events" speaks of a kind, and gives no text: what is not quoted is a code, or all
     # that follows "e.g.".
@@ -116,16 +114,19 @@ _STYLE = re.compile(
     rf"(?<!\S){_CODE} (?:style|format)\b|\b(?:[Ff]ormat|[Ff]ormatted as|in the form|looks like):? {_CODE}"
 )
 """"L-2025-0043 style": the form of a code, shown."""
-_NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|any|etc|other|more)\b"
+_NO_THING = r"(?:about|for|in|on|at|from|to|with|by|if|when|because|the|an?|all|any|etc|other|more)\b(?!-)"
 
 
 def _is_example(word: str) -> bool:
     """Whether it can be a value: no place holder as `{name}` or `<id>`, no null, no `key: value`."""
-    return not re.search(
-        r"[{}<>=$|]|: |^(?:null|none|true|false|etc\.?|the|a|an)\b|\.\.\.", word, re.IGNORECASE
-    )
+    return not re.search(_NO_VALUE, word, re.IGNORECASE)
 
 
+_NO_VALUE = (
+    r"[{}<>=$|]|: |\.\.\.|^\W*\w?\W*$|^\w{1,4}[_-]$|^(?:e\.?g|i\.?e)\.?$"
+    r"|^(?:null|none|true|false|etc\.?|the|a|an)\b(?!-)"
+)
+"""Place holders, prefixes, and words about values."""
 SHAPES: tuple[tuple[str, Type], ...] = (
     (r"\d{4}-\d\d-\d\d", DATE), (r"\d\d:\d\d", kinds.CLOCK), (r"\d\d:\d\d:\d\d", FORMATS["time"]),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d", kinds.AT), (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", FORMATS["date-time"]),
@@ -138,20 +139,18 @@ SHAPES: tuple[tuple[str, Type], ...] = (
 def like(examples: list[str], ids: bool) -> Type | None:
     """The type that examples stand for: moments, addresses, numbered codes.
 
-    "INV-20417" is one of many; of "C25-S3" or "2025/26" the parts have a meaning, unless it is an ID.
+    The invoice "INV-20417" is one of many; codes that are no IDs, as the task "L310", have a meaning.
     """
     if not examples:
         return None
     for pattern, kind in SHAPES:
         if all(re.fullmatch(pattern, e) for e in examples):
             return kind
-    signs = r"[A-Za-z#_/.-]" if ids else r"[A-Za-z#_-]"
+    signs = r"[A-Za-z#_/.-]"
     coded = all(
         re.fullmatch(rf"{signs}*\d(?:{signs}|\d)*", e) and sum(c.isdigit() for c in e) >= 2 for e in examples
     )
-    parts = [re.findall(r"\d+", e) for e in examples]
-    numbered = all(len(max(p, key=len, default="")) > 2 and not any(map(_YEAR.fullmatch, p)) for p in parts)
-    if not coded or not (ids or numbered):
+    if not ids or not coded or not all(map(_is_numbered, examples)):
         return None
     return text(
         "code",
@@ -161,14 +160,39 @@ def like(examples: list[str], ids: bool) -> Type | None:
     )
 
 
-_YEAR = re.compile(r"(?:19|20)\d\d")
-""""2025-Q3": a quarter, and no number."""
+_DATED = re.compile(
+    r"(?<!\d)20[0-2]\d(?P<dash>[-/]?)(?:0[1-9]|1[0-2])(?:(?P=dash)(?P<day>0[1-9]|[12]\d|3[01]))?(?!\d)"
+)
+""""TR-20250314-0087"."""
+
+
+_YEARS = re.compile(r"(?<!\d)(?:20[0-2]\d|1[89]|2[0-7])(?!\d)")
+"""2025, or 25: two digits that may be a year are drawn as one."""
+
+
+def is_dated(code: str) -> bool:
+    """Whether a part of a code is a year or a date."""
+    return (_DATED.search(code) or _YEARS.search(code)) is not None
+
+
+def _is_numbered(code: str) -> bool:
+    """Whether a code has one number beside its year or date; of more each may have a meaning."""
+    rest = _YEARS.sub("", _DATED.sub("", code))
+    numbers = [part for part in re.split(r"[-_/.#:]", rest) if re.search(r"\d", part)]
+    timed = _DATED.search(code) and any(re.fullmatch(r"(?:[01]\d|2[0-3])[0-5]\d", n) for n in numbers)
+    return len(numbers) == 1 and not timed
 
 
 def _other_digits(code: str, r: Random) -> str:
-    if year := re.search(r"(?<!\d)20[0-2]\d(?!\d)", code):  # "Q-2025-118"
+    if dated := _DATED.search(code):
+        head, tail, dash = code[: dated.start()], code[dated.end() :], dated["dash"]
+        parts = [str(r.randint(2023, 2025)), f"{r.randint(1, 12):02}"]
+        parts += [f"{r.randint(1, 28):02}"] if dated["day"] else []
+        return f"{_other_digits(head, r)}{dash.join(parts)}{_other_digits(tail, r)}"
+    if year := _YEARS.search(code):  # "Q-2025-118", "P24-018832"
         head, tail = code[: year.start()], code[year.end() :]
-        return f"{_other_digits(head, r)}{r.randint(2023, 2025)}{_other_digits(tail, r)}"
+        drawn = str(r.randint(2023, 2025))[-len(year[0]) :]
+        return f"{_other_digits(head, r)}{drawn}{_other_digits(tail, r)}"
     return re.sub(
         r"\d",
         lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),

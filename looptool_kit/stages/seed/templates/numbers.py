@@ -11,6 +11,7 @@ from typing import Any
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.examples import told_numbers
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, unit_of, words_of
+from looptool_kit.stages.seed.templates.stated import digits_told, tells_a_form
 from looptool_kit.world.core import Surface, Type, verbatim
 from looptool_kit.world.numbers import in_words, is_int, is_number
 
@@ -46,9 +47,16 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
     if given := [v for v in (*examples_of(schema), *told) if is_number(v)]:
         return _spoken(given, words, description, kind)
     low, high = _bounds(schema, whole)
+    if whole and (is_id(words) or NUMBERED.fullmatch(words)) and low is None and high is None:
+        if count := digits_told(description):
+            low, high = 10 ** (count - 1), 10**count - 1
+        elif tells_a_form(description):
+            raise Unusable(
+                f"what {name} looks like is told in words: give it `examples`, or a minimum and a maximum"
+            )
     if whole and is_id(words):
         bottom = int(low) if low is not None and low > 100 else 100
-        top = int(min(high, 99_999)) if high is not None and high > bottom else bottom + 98_000
+        top = int(min(high, bottom + 98_000)) if high is not None and high > bottom else bottom + 98_000
         return Type(
             "id", "names something", kind, lambda r, _: r.randint(bottom, top), is_int, verbatim,
             **asked(words),

@@ -41,6 +41,11 @@ def _order(a: str, b: str) -> int:
     return -1 if _LATER.search(a) and _EARLIER.search(b) else 0
 
 
+def in_order(a: str, b: str) -> bool:
+    """Tell whether two names are the ends of a range."""
+    return _order(a, b) != 0
+
+
 def ordered(a: str, x: Any, b: str, y: Any) -> bool:
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (x, y))
     if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):

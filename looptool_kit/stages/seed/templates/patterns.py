@@ -25,6 +25,40 @@ def sampler(pattern: str) -> Callable[[Random], str] | None:
     return lambda rng: _draw(tree, rng, {})
 
 
+def is_plain(pattern: str) -> bool:
+    """Tell whether a pattern has one part that varies.
+
+    Of two numbers, or of letters, each may have a meaning: a year, a port, a check digit.
+    """
+    try:
+        return _runs(list(_parser.parse(pattern))) <= 1
+    except (re.error, RecursionError, OverflowError):
+        return False
+
+
+_MANY = 9
+"""Runs in what cannot be counted."""
+
+
+def _runs(tree: Any) -> int:
+    """How many runs of characters that are not fixed; `_MANY` for letters alone and for alternatives."""
+    total, before = 0, ""
+    for op, value in tree:
+        kind = str(op)
+        inner = value[2] if kind.endswith("_REPEAT") else [(op, value)]
+        if kind in ("LITERAL", "AT"):
+            now = ""
+        elif kind == "SUBPATTERN":
+            total, now = total + _runs(value[3]), ""
+        elif len(inner) == 1 and str(inner[0][0]) == "IN":
+            now = "".join(sorted(_class(inner[0][1])))
+            total += _MANY if not set(_DIGITS) & set(now) else not before
+        else:
+            return _MANY
+        before = now
+    return total
+
+
 def _draw(tree: Any, rng: Random, groups: dict[int, str]) -> str:
     return "".join(_one(str(op), value, rng, groups) for op, value in tree)
 

@@ -17,7 +17,7 @@ from looptool_kit.world import types as wt
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import CITY, DATE, DATETIME, EMAIL, PHONE, TIME
 
-DETERMINER = r"(?:an?|the|your|my|their|its|his|her|any|one|each|some|another)"
+DETERMINER = r"(?:an?|the|our|your|my|their|its|his|her|any|one|each|some|another)"
 
 
 def slotted(verb: str, text: str, p: Param, params: Sequence[Param], owner: str) -> str | None:

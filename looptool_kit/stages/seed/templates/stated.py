@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from looptool_kit.core.samples import Tool
@@ -79,6 +79,28 @@ def _value(text: str) -> float:
 
 
 _COUNT = rf"(\d+|{'|'.join(_WORDS)})"
+_AND = r",? ?(?:followed by|plus|and|then|with|\+|\(|,)? ?(?:a number of )?"
+_FORM = re.compile(
+    r"(?i:\b(?:digits?|letters?|char(?:acter)?s?|alphanumeric\w*|hex\w*|numeric|prefix\w*|suffix\w*|format\w*"
+    r"|in (?:the|one of several) forms?|starts?|starting|begins?|beginning|ends? (?:in|with)|followed by|plus"
+    r"|dash\w*|hyphen\w*|checksum|check digit|(?:upper|lower)-?case|looks? like)\b)"
+    r"|(?<![\w-])[A-Z]{1,8}[-_]?(?:yyyy|yymm)|(?<![\w-])[A-Z]{1,8}[-_](?:\d|[A-Z*.…<{\[]|nn|xx|##|(?!\S))|(?<![\w-])[a-z]{2,8}_(?:[X*.…<{\[]|xx|\d)"
+)
+_STANDARD = re.compile(r"\b(?:UTF|ISO|RFC|IEEE|SHA|COVID)[- ]?\d+(?:[- ]\d+)?(?: formats?)?\b")
+
+
+def digits_told(description: str) -> int:
+    """Return how many digits a number has.
+
+    As in "7 digits", "seven-digit"; 0 where that is not told.
+    """
+    match = re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", description.lower())
+    return _count(match[1]) if match else 0
+
+
+def tells_a_form(description: str) -> bool:
+    """Tell whether a description speaks of what a code looks like."""
+    return _FORM.search(_STANDARD.sub("", description)) is not None
 
 
 def limits_of_text(description: str) -> dict[str, Any]:
@@ -92,18 +114,20 @@ def limits_of_text(description: str) -> dict[str, Any]:
     ):
         digits = re.sub("#+", _digits, match[2].replace(".", "[.]"))
         return {"pattern": f"^{re.escape(match[1])}{digits}$"}
-    if match := re.search(r"(?<![\w-])([A-Z][A-Z0-9]+[-_])(?:\.\.\.|…|\*|[Xx]+\b|[Nn]+\b)", description):
+    if match := re.search(r"(?<![\w-])([A-Z][A-Z0-9]*[-_])([Xx]{2,}|[Nn]{2,})(?![\w-])", description):
+        return {"pattern": f"^{re.escape(match[1])}[1-9][0-9]{{{len(match[2]) - 1}}}$"}
+    if match := re.search(r"(?<![\w-])([A-Z][A-Z0-9]+[-_])(?:\.\.\.|…|\*|[XxNn]\b)", description):
         return {"pattern": f"^{re.escape(match[1])}[1-9][0-9]{{3,4}}$"}
     if match := re.search(
-        rf"\b([A-Z][A-Z0-9]*[-_]?) ?followed by (?:exactly )?(?:{_COUNT} )?digits\b", description
+        rf"\b([A-Z][A-Z0-9]*[-_]?)[`'\"]?{_AND}(?:exactly )?(?:{_COUNT}[- ])?digits\b", description
     ):
-        return {"pattern": f"^{re.escape(match[1])}[0-9]{{{_count(match[2] or 'five')}}}$"}
+        return {"pattern": f"^{re.escape(match[1])}[0-9]{{{_count((match[2] or 'five').lower())}}}$"}
     if match := re.search(
         rf"\b(?:a|one|{_COUNT}) (?:capital )?letters? (?:and|followed by|then) {_COUNT} digits\b", text
     ):
         return {"pattern": f"^[A-Z]{{{_count(match[1] or 'one')}}}[0-9]{{{_count(match[2])}}}$"}
-    if match := re.search(rf"(?<!up to )(?<!at most )(?<!and )\b{_COUNT}[- ]digits?\b", text):
-        return {"pattern": f"^[1-9][0-9]{{{_count(match[1]) - 1}}}$"} if _count(match[1]) else {}
+    if count := digits_told(description):
+        return {"pattern": f"^[1-9][0-9]{{{count - 1}}}$"}
     if match := re.search(rf"\b{_COUNT}(?: capital| upper-?case)?[- ]letter\b", text):
         return {"pattern": f"^[A-Z]{{{_count(match[1])}}}$"}
     if match := re.search(
@@ -185,7 +209,8 @@ def which_day(noun: str) -> str:
 
 
 _IN_SOME_CASES = re.compile(
-    r"(?<!not )\b(?:mandatory|obligatory|required|must be (?:given|set|provided|filled))\b"
+    r"(?<!not )\b(?:mandatory|obligatory|required|needed (?:for|if|when|with)"
+    r"|must be (?:given|set|provided|filled))\b"
 )
 
 
@@ -203,3 +228,25 @@ def ever_required(tool: Tool) -> frozenset[str]:
         or (_IN_SOME_CASES.search(told := described(schema).lower()) and "either" not in told)
         or (sentences and set(stems(name)) <= said)
     )
+
+
+_ONE_AT_LEAST = re.compile(
+    r"\bat least one\b|\b(?:either|one|any|some) of\b.*\b(?:must|should|has to|needs? to|required|needed)\b"
+    r"|\b(?:provide|give|specify|supply|pass|set|use) (?:either|one of|one or|exactly one)\b"
+    r"|\beither .* or .*\b(?:must|should|has to|required|needed)\b|\bexactly one\b"
+)
+
+
+def one_is_needed(tool: Tool, given: Sequence[str]) -> str:
+    """The sentence that wants one of several parameters.
+
+    Empty where there is none, or one of those that it names is always given (`given`).
+    """
+    told = [tool.description, *(described(s) for s in tool.properties.values())]
+    for sentence in (s for text in told for s in re.split(r"[.;]\s", text)):
+        if _ONE_AT_LEAST.search(sentence.lower()):
+            said = set(stems(sentence))
+            named = [n for n in tool.properties if set(stems(n)) <= said]
+            if len(named) > 1 and not set(named) & set(given):
+                return sentence.strip(" .")
+    return ""

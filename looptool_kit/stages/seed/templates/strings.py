@@ -13,10 +13,19 @@ import jsonschema_rs
 from looptool_kit.stages.seed.templates import kinds
 from looptool_kit.stages.seed.templates.choices import choice
 from looptool_kit.stages.seed.templates.days import days_of_the_tool, direction, is_ruled
-from looptool_kit.stages.seed.templates.examples import FORMATS, like, one_of, told_choices, told_examples
+from looptool_kit.stages.seed.templates.examples import (
+    FORMATS,
+    is_dated,
+    like,
+    one_of,
+    told_choices,
+    told_examples,
+)
 from looptool_kit.stages.seed.templates.names import Unusable, asked, examples_of, is_id, words_of
-from looptool_kit.stages.seed.templates.patterns import sampler
+from looptool_kit.stages.seed.templates.patterns import is_plain, sampler
+from looptool_kit.stages.seed.templates.stated import tells_a_form
 from looptool_kit.text.words import tokens
+from looptool_kit.world import types as wt
 from looptool_kit.world.core import Type, text, verbatim
 from looptool_kit.world.moments import BIRTH_DATE, DATE, DATETIME, TIME
 
@@ -28,8 +37,19 @@ _CODES = re.compile(
 """What numbers one of many. Other codes and keys have a meaning, which nobody knows."""
 _AMOUNT = re.compile(r"^\d[\d.,]* ?[a-z%]|(?<!\d)20\d\d(?!\d)")
 """An amount is right for one thing only ("50 ml" of this), "2025-Q3" before it is over or after that."""
+_REMARK = re.compile(r"\b(?:notes?|comments?|messages?|remarks?|memo|instructions?|reason|details)$")
+"""Of a remark a description tells what it may be about: "e.g. gate code" is no text unless it is quoted."""
 _NAMED = re.compile(r"\b(?:slugs?|names?|initials|one of|lower-?case)\b")
 """An ID that is one of few, or no ID."""
+_PARTED = re.compile(
+    r"\b(?:years?|yy(?:yy)?|dates?|months?|quarters?|weeks?|check ?(?:sum|digit)s?|luhn|country|region|state"
+    r"|initials|area|yyyymmdd|yymm(?:dd)?"
+    r"|(?:site|store|branch|depot|station|zone|department|category|type)(?:'s)?"
+    r" (?:code|letters?|prefix|number))\b"
+)
+"""Parts of a code that have a meaning: other digits may be no year, or no check digit."""
+_WRITTEN = re.compile(r"\b(?:digits?|spaces?|characters?|without|hyphens?|dashes)\b")
+"""Of a phone number: "digits only"."""
 _PLACES = (
     r"house|street|room|floor|gate|seat|table|platform|line|bus|track|page|chapter|step|version|week|row|bay"
     r"|level"
@@ -74,8 +94,15 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         return replace(kind, name="example", draw=lambda r, _: r.choice(dates), splits=False)
     if not given and len(choices := told_choices(description)) >= 2:
         return choice(choices, name, description)
-    if given := given or [e for e in told_examples(description) if ids or not _AMOUNT.search(e)]:
-        return like(given, ids) or one_of(given)
+    if not given:
+        given = [e for e in told_examples(description) if ids or not _AMOUNT.search(e)]
+        if _REMARK.search(words):
+            given = [e for e in given if re.search(rf"['\"`‘“]{re.escape(e)}", description)]
+    if given:
+        numbered = (
+            like(given, ids) if not (ids and _PARTED.search(told)) or all(map(is_dated, given)) else None
+        )
+        return numbered or one_of(given)
     if (named := FORMATS.get(str(schema.get("format") or ""))) is not None:
         return named
     stated = next((t for p, t in kinds.STATED if re.search(p, told)), None)
@@ -83,9 +110,18 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     coded = ids or _CODES.search(words)
     coded = None if _OFFICIAL.search(words) else coded
     if stated is None and coded and not _NAMED.search(told):
-        return _shaped(schema, words) or _identifier(words, owner)
+        parted = _PARTED.search(told) or not is_plain(str(schema.get("pattern", "")))
+        if not parted and (shaped := _shaped(schema, words)) is not None:
+            return shaped
+        if tells_a_form(description) or (parted and {"pattern", "minLength", "maxLength"} & schema.keys()):
+            raise Unusable(f"what {name} looks like is told in words: give it a `pattern` or `examples`")
+        return _identifier(words, owner)
     if stated is not None and not {"pattern", "minLength", "maxLength"} & schema.keys():
         return stated
+    if (plain is wt.PHONE and _WRITTEN.search(told)) or (
+        plain is kinds.USER_NAME and tells_a_form(description)
+    ):
+        raise Unusable(f"how {name} is written is told in words: give it a `pattern` or `examples`")
     if plain is not None and not kinds.TAKES_BACK.search(told) and kinds.is_told(plain, words, told):
         return plain
     raise Unusable(
@@ -156,7 +192,7 @@ def _identifier(words: str, owner: str) -> Type:
         re.sub(
             r"\s*\b(?:id|ids|identifier|uuid|guid|sid|ref|reference|code|no|key|number|sku|token)$", "", words
         ).strip()
-        or owner
+        or (words if words in ("sku", "barcode", "serial") else owner)
         or "item"
     )
     prefix = ("".join(t.stem[0] for t in tokens(noun)) if " " in noun else noun[:3]).upper()

@@ -18,6 +18,7 @@ from looptool_kit.stages.seed.templates.conditions import clash
 from looptool_kit.stages.seed.templates.fits import ambiguous_without
 from looptool_kit.stages.seed.templates.headlines import headline, subject_of
 from looptool_kit.stages.seed.templates.names import Unusable, words_of
+from looptool_kit.stages.seed.templates.nouns import DAYS
 from looptool_kit.stages.seed.templates.numbers import LIMIT
 from looptool_kit.stages.seed.templates.pairs import near, of_the_person, ordered
 from looptool_kit.stages.seed.templates.saying import say
@@ -125,9 +126,13 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     if not wanted and optional and len(optional) == len(params):
         wanted = int(target.searches or scene.rng.random() < 0.8)
     new = [p for p in optional if p.type.name not in ("boolean", *IDS)]
+    if target.records:
+        telling = [p for p in params if p.type.name not in IDS and p.type.question not in DAYS]
+        new = [p for p in new if p in telling] if all(p.optional for p in telling) else []
+        wanted = max(wanted, int(bool(new)))  # "log a reading on batch B19-483" logs nothing
     if target.searches:
         new = [p for p in optional if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
-    if (target.changes or target.searches) and new:
+    if (target.changes or target.searches or target.records) and new:
         optional = [scene.rng.choice(new), *optional]  # nor does "update queue QUE-12 and notify the owner"
     else:
         scene.rng.shuffle(optional)
@@ -310,7 +315,8 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
 
     Another tool of the catalogue does it, or it is something from everyday life.
     """
-    own = [a for a in pool if all(a is not o and not _related(a.subject, o.subject) for o in offered)]
+    known = [o.subject | _told_of(o.tool) for o in offered]
+    own = [a for a in pool if a not in offered and not any(_related(a.subject, k) for k in known)]
     if own and scene.rng.random() < 0.6:
         other = scene.rng.choice(own)
         args = arguments(other, scene)
@@ -321,7 +327,7 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     far = [
         s
         for s in specs().values()
-        if any(not p.optional and not p.type.name.endswith(" id") for p in s.params)
+        if {p.type.name.endswith(" id") for p in s.params if not p.optional} != {True}
         and not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
     ]
     if not far:
@@ -332,6 +338,17 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     }
     text = g.frame(g.say(spec, given, scene), scene, spec.why)
     return Made(text, _refusal(spec.gist, text, scene.rng), (), scene, offered)
+
+
+def _told_of(tool: Tool) -> frozenset[str]:
+    """Stems of what a tool may be about.
+
+    Those of its description, and of what its parameters can be set to: the sections of a record, say.
+    """
+    each = [s for s in tool.properties.values() if isinstance(s, dict)]
+    each += [s["items"] for s in each if isinstance(s.get("items"), dict)]
+    said = [tool.description, *(c for s in each for c in s.get("enum") or () if isinstance(c, str))]
+    return frozenset(w for text in said for w in stems(text) if w not in STOP)
 
 
 def _refusal(gist: str, request: str, rng: Random) -> Label:

@@ -14,8 +14,8 @@ READING = lex.word_set("""
     """)
 """Verbs that change nothing."""
 CHANGING = lex.word_set("""
-    adjust change configure edit extend modify move patch postpone reassign rename reschedule resize set
-    update
+    adjust alter amend change configure correct edit extend modify move patch postpone reassign rename
+    reschedule resize revise set update
     """)
 MAKING = lex.word_set("""
     add apply book buy create enter file generate insert issue launch lodge log make open order place plan
@@ -25,7 +25,7 @@ MAKING = lex.word_set("""
 TO_A_VALUE = ("set", "change", "adjust", "update")
 """Verbs that give something a value."""
 DETERMINED = re.compile(
-    r"(?:an?|the|all|any|your|my|this|these|every|each|one|some|somebody|someone|its|it|them"
+    r"(?:an?|the|all|any|our|your|my|this|these|every|each|one|some|somebody|someone|its|it|them"
     r"|multiple|several|up to|\d+)\b",
     re.IGNORECASE,
 )

@@ -32,11 +32,12 @@ from looptool_kit.stages.seed.templates.stated import (
     is_a_day,
     is_of,
     limits_of_number,
+    one_is_needed,
     which_day,
 )
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
-from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, TO_A_VALUE
+from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, READING, TO_A_VALUE
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import TIME, Type
@@ -76,6 +77,14 @@ class Able(NamedTuple):
         return changes(self.tool)
 
     @property
+    def records(self) -> bool:
+        """Whether it writes something down.
+
+        A call without a word of it would leave the record empty.
+        """
+        return headline(self.tool)[0] in _RECORDS
+
+    @property
     def searches(self) -> bool:
         """Whether it looks for something.
 
@@ -112,6 +121,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                     f"{name} depends on others or on a condition ({tie[:60]!r}): take the words out of its"
                     " description, or make it optional"
                 )
+            if verb in READING and words_of(name) in ("seconds", "minutes", "hours"):
+                raise Unusable(f"nothing tells what lasts {name}: give it a noun, as `hours_ahead`")
             schema = with_limits_of(tool, name, schema)
             kind = type_of(name, schema, owner_of(tool, described(schema)), beside_it)
             if _said_already(name, kind, f"{verb} {subject_words}"):
@@ -123,6 +134,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
         except Unusable:
             if name in needed:
                 raise
+    if one := one_is_needed(tool, [p.name for p in params if not p.optional]):
+        raise Unusable(f"it wants one of several ({one[:60]!r}): make one required, or take the words out")
     params = with_one_day(params, context)
     # "Search rides of a member": of which one is always said.
     whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
@@ -157,6 +170,7 @@ SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
 IDS = ("id", "uuid", "code")
 """Names of the types of which a value tells which one is meant."""
+_RECORDS = ("log", "record", "write", "enter", "track", "note")
 _FINDS = ("search", "find", "filter", "query", "look up", "lookup")
 
 
@@ -168,8 +182,22 @@ def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
         left = [p for p in left if p.type.name not in IDS]
         if not left and len(tool.properties) > len(params):
             raise Unusable("of what it changes nothing can be said surely: give the new values `examples`")
+    elif verb in _RECORDS and len(tool.properties) > len(params):
+        if all(p.type.name in IDS or p.type.question in DAYS or p.optional for p in left):
+            raise Unusable("of what it writes down nothing can be said surely: give it `examples`")
     elif verb in _FINDS and not left and tool.properties:
         raise Unusable("of what it searches by nothing can be said surely: give it `examples`")
+    elif (
+        verb in READING
+        and not left
+        and not plural(headline(tool)[1])
+        and any(map(_is_an_id, tool.properties))
+    ):
+        raise Unusable("of what tells which one is meant nothing can be said surely: make it required")
+
+
+def _is_an_id(name: str) -> bool:
+    return is_id(words_of(name))
 
 
 def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
