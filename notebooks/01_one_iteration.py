@@ -6,9 +6,9 @@
 # what each stage is for, its settings, its progress, and its result in a view that you can click in.
 #
 # **In short:** in the run that is saved here the policy gets 24 of 60 held-out requests exactly right after
-# a first training on 32 samples. It fails 14 of its own training samples; the judge says of 8 that the
-# prediction is wrong and of 2 that the label is. From these come 20 accepted children and the next dataset of
-# 44 rows. Whether that helps, one iteration of this size cannot show:
+# a first training on 32 samples. It fails 15 of its own training samples; the judge says of 9 that the
+# prediction is wrong, of 2 that the label is, and of 1 that both are. From these come 22 accepted children and
+# the next dataset of 45 rows. Whether that helps, one iteration of this size cannot show:
 # [06_does_it_help](06_does_it_help.ipynb) asks it.
 #
 # [00_tour](00_tour.ipynb) shows the same on a recorded run; its [glossary](00_tour.ipynb#Glossary) explains
