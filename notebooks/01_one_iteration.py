@@ -6,9 +6,9 @@
 # what each stage is for, its settings, its progress, and its result in a view that you can click in.
 #
 # **In short:** in the run that is saved here the policy gets 24 of 60 held-out requests exactly right after
-# a first training on 32 samples. It fails 14 of its own training samples; the judge says of 8 that the
-# prediction is wrong and of 2 that the label is. From these come 20 accepted children and the next dataset of
-# 44 rows. Whether that helps, one iteration of this size cannot show:
+# a first training on 32 samples. It fails 15 of its own training samples; the judge says of 9 that the
+# prediction is wrong, of 2 that the label is, and of 1 that both are. From these come 22 accepted children and
+# the next dataset of 45 rows. Whether that helps, one iteration of this size cannot show:
 # [06_does_it_help](06_does_it_help.ipynb) asks it.
 #
 # [00_tour](00_tour.ipynb) shows the same on a recorded run; its [glossary](00_tour.ipynb#Glossary) explains
@@ -30,6 +30,7 @@ import pandas as pd
 import start
 
 import looptool_kit as lt
+from looptool_kit.core.preview import words
 from looptool_kit.widgets import (
     DisagreementView,
     ExpansionView,
@@ -137,7 +138,7 @@ settings_form(run, "verify")
 
 # %%
 verdicts = lt.verify(run, probes)
-pd.Series([v.verdict or "unjudged" for v in verdicts]).value_counts()
+pd.Series([v.verdict or "unjudged" for v in verdicts], name="samples").value_counts().to_frame()
 
 # %%
 # Your verdict goes before the judge's; review.decisions holds what you decided.
@@ -194,7 +195,7 @@ members = run.table(lt.Members, "members", 2)
 rows = pd.DataFrame(
     {"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)
 )
-display(pd.DataFrame(lt.composition(run)), rows.groupby("part").head(2))  # noqa: F821
+display(pd.DataFrame(lt.composition(run)).set_index("dataset"), rows.groupby("part").head(2))  # noqa: F821
 LoopMap(run)  # press a band: the samples behind it
 
 # %% [markdown]
@@ -222,8 +223,10 @@ f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 # %%
 lt.print_scoreboard(run)
 pd.DataFrame(
-    {"split": s.split, "kind": s.kind, "right": s.correct, "error": s.error, "said": s.text} for s in scores
-).sort_values("right").tail(8)
+    {"split": s.split.replace("_", " "), "kind": s.kind, "error": s.error, "said": words(lt.parse(s.text))}
+    for s in scores
+    if not s.correct
+).head(8)
 
 # %% [markdown]
 # ## What next?
