@@ -7,8 +7,8 @@
 #
 # **In short:** in the run that is saved here the policy gets 24 of 60 held-out requests exactly right after
 # a first training on 32 samples. It fails 15 of its own training samples; the judge says of 9 that the
-# prediction is wrong, of 2 that the label is, and of 1 that both are. From these come 22 accepted children and
-# the next dataset of 45 rows. Whether that helps, one iteration of this size cannot show:
+# prediction is wrong, of 2 that the label is, and of 1 that both are. From these come 22 accepted children
+# and the next dataset of 45 rows. Whether that helps, one iteration of this size cannot show:
 # [06_does_it_help](06_does_it_help.ipynb) asks it.
 #
 # [00_tour](00_tour.ipynb) shows the same on a recorded run; its [glossary](00_tour.ipynb#Glossary) explains

@@ -355,5 +355,9 @@ def test_what_is_declined_is_never_an_id_alone() -> None:
     rows = templates.generate(tools, 150, seed=2, kinds=["decline"])
     assert len(rows) > 60
     assert [
-        s.request for s in rows if re.search(r"\b(?:delete|cancel|remove) [A-Z]+-?\d+\W*$", s.request)
+        s.request
+        for s in rows
+        if re.search(
+            r"\b(?:delete|cancel|remove) [A-Z]+-?\d+\W*$|\b(?:move|shift) [A-Z]+-?\d+ to ", s.request
+        )
     ] == []

@@ -213,6 +213,24 @@ def test_one_of_several_that_has_to_be_given_is_no_option() -> None:
     by = {"title": "e.g. 'Emma' or 'Ulysses'", "author": "e.g. 'Woolf' or 'Eliot'", "isbn": TEXT}
     search = tool("search_catalogue", told, 0, **by, page={"type": "integer", "minimum": 1, "maximum": 9})
     assert "At least one" in usable([search])[1]["search_catalogue"]
+    told = "Find a member by number or by e-mail. Give at least one."
+    find = tool("member_lookup", told, 0, membership_id=TEXT, email=TEXT | {"format": "email"})
+    assert "at least one" in usable([find])[1]["member_lookup"]
+
+
+def test_what_is_given_together_is_left_out_alone() -> None:
+    told = "Find a member by e-mail or by surname plus date of birth"
+    by = {"surname": TEXT, "date_of_birth": DAY, "email": TEXT | {"format": "email"}}
+    find = tool("member_lookup", told, 0, **by)
+    assert all(set(c) <= {"email"} for c in given(find))
+
+
+@pytest.mark.parametrize(
+    "told", ["Minimum one hour, 15-minute steps.", "At most 3 days.", "In increments of 15 minutes."]
+)
+def test_how_long_a_booking_may_be_is_kept(told: str) -> None:
+    book = tool("create_booking", f"Book a car. {told}", 2, starts_at=MOMENT, ends_at=MOMENT)
+    assert "starts_at" in usable([book])[1]["create_booking"]
 
 
 def test_what_is_written_down_is_said() -> None:

@@ -72,6 +72,9 @@ def bound(name: str, tool: Tool) -> str:
         return f"of a {whole}"
     if name in tool.required:
         return ""
+    for sentence in re.split(r"[.;]\s", tool.description):
+        if _TOGETHER.search(sentence.lower()) and set(stems(name)) <= set(stems(sentence)):
+            return sentence.strip(" .")
     own = {w for w in stems(name) if w not in STOP | {"id", "date", "name"}}
     for sentence in re.split(r"[.;]\s", tool.description)[1:]:
         if own and own <= set(stems(sentence)) and _condition(sentence) and not is_id(words_of(name)):
@@ -91,6 +94,9 @@ _NEAR = re.compile(r"\b(?:near(?:est|by)?|closest|distance|proximity|relevance|b
 def _choices(tool: Tool, name: str) -> str:
     schema = tool.properties[name]
     return " ".join(said(c) for c in schema.get("enum") or () if isinstance(c, str)) if schema else ""
+
+
+_TOGETHER = re.compile(r"\b(?:plus|together with|combined with|in combination with|along with)\b")
 
 
 _POSTCODE = r"(?:\w+ )?(?:post ?code|postal code|zip(?: ?code)?)"

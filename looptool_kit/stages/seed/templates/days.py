@@ -84,7 +84,10 @@ def is_ruled(told: str) -> bool:
 
 _OPEN = re.compile(
     r"\b(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekdays?|(?:working|business) days?|in advance"
-    r"|no later than|notice|\d+ (?:days?|weeks?|hours?|months?) (?:ahead|before|prior))\b"
+    r"|no later than|notice|\d+-(?:minute|hour|day)s?"
+    r"|(?:min(?:imum)?|at least|at most|max(?:imum)?|up to|no more than|steps?|multiples?|increments?)\b"
+    r"[^.;]{0,20}\b(?:minutes?|hours?|days?|nights?|weeks?|months?)"
+    r"|\d+ (?:days?|weeks?|hours?|months?) (?:ahead|before|prior))\b"
 )
 
 

@@ -247,6 +247,7 @@ def one_is_needed(tool: Tool, given: Sequence[str]) -> str:
         if _ONE_AT_LEAST.search(sentence.lower()):
             said = set(stems(sentence))
             named = [n for n in tool.properties if set(stems(n)) <= said]
-            if len(named) > 1 and not set(named) & set(given):
+            of_all = not named and not given and sentence in tool.description
+            if of_all or (len(named) > 1 and not set(named) & set(given)):
                 return sentence.strip(" .")
     return ""

@@ -327,7 +327,7 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     far = [
         s
         for s in specs().values()
-        if {p.type.name.endswith(" id") for p in s.params if not p.optional} != {True}
+        if {_is_anybodys(p) for p in s.params if not p.optional} != {True}
         and not _related(_subject(s.name, s.description, domain_of()[s.name].name), subjects)
     ]
     if not far:
@@ -338,6 +338,11 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     }
     text = g.frame(g.say(spec, given, scene), scene, spec.why)
     return Made(text, _refusal(spec.gist, text, scene.rng), (), scene, offered)
+
+
+def _is_anybodys(p: Param) -> bool:
+    """Whether a value does not tell what is spoken of: an ID, a day, a time."""
+    return p.type.name.endswith(" id") or p.type.question in _MOMENTS
 
 
 def _told_of(tool: Tool) -> frozenset[str]:
