@@ -259,6 +259,28 @@ def test_light_verbs_give_way_to_those_of_the_name() -> None:
     assert all("more time" not in s.request for s in drawn(renew)) and drawn(renew)
 
 
+def test_what_is_done_to_nothing_is_done_to_what_the_name_says() -> None:
+    cancel = tool("cancel_subscription", "Cancel at the end of the notice period", 1, subscription_id=TEXT)
+    requests = [s.request for s in drawn(cancel)]
+    assert requests and all("subscription" in r and "at the end" not in r for r in requests)
+
+
+def test_what_is_moved_is_moved_to_a_day() -> None:
+    move = tool(
+        "reschedule_appointment", "Reschedule an appointment", 2, appointment_id=TEXT, starts_at=MOMENT
+    )
+    requests = [s.request for s in drawn(move)]
+    assert requests and all(" to " in r and "starting" not in r for r in requests)
+
+
+@pytest.mark.parametrize("told", ["Is a room free?", "Which rooms are free", "Does a room stand empty?"])
+def test_a_question_is_no_verb(told: str) -> None:
+    kind = {"type": "string", "enum": ["hall", "kitchen"]}
+    check = tool("check_room", told, 1, room=kind)
+    requests = [s.request for s in drawn(check)]
+    assert requests and not any(re.search(r"\bi a\b|free|stand", r) for r in requests)
+
+
 def test_our_shelves_are_searched_and_not_looked_for() -> None:
     kind = {"type": "string", "enum": ["puzzle", "game"]}
     find = tool("find_toys", "Search our toy shelves", 0, kind=kind)

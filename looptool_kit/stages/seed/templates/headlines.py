@@ -42,6 +42,11 @@ _SAID_AS = {
 """Verbs that an interface uses and a person does not."""
 
 
+_QUESTION = re.compile(
+    r"\s*(?:is|are|was|were|am|can|could|has|have|had|will|would|should|may|might|who|what|when"
+    r"|where|which|why|how)\b|\s*(?:do|does|did)\b.*[?]",
+    re.IGNORECASE,
+)
 _LIGHT = ("give", "let", "put", "take", "make", "keep", "bring", "hand", "have")
 """Verbs that say little by themselves."""
 _ENTANGLED = re.compile(
@@ -76,6 +81,8 @@ def _is_plain(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name, description)
+    if _QUESTION.match(description):
+        told = None  # "Is a room free?"
     if route := re.match(r"([A-Z]+) /", description):
         own = named and name.lower().startswith(route[1].lower())
         return told[:2] if told and (named is None or own) else named
@@ -85,6 +92,8 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
         said = told[0], told[1]  # something is given back
     if said and named and said[0] in _LIGHT and named[1] and named[0] != said[0]:
         said = None  # "give a family more time", which `renew_loan` calls by its name
+    if said and re.match(r"(?:the )?(?:at|by|during|via|within|until|under|as)\b", said[1]):
+        said = None  # "cancel at the end of the period", and what is cancelled is in the name
     if said and said[0] in READING:  # "List all orders", of one state
         said, first = (said[0], _ALL.sub("", said[1])), _ALL.sub("", first)
     first = _AFTER.split(lex.LEADS.sub("", re.sub(r"\s*\([^)]*\)", "", first)), maxsplit=1)[0]

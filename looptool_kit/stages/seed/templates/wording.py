@@ -170,6 +170,7 @@ SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
 IDS = ("id", "uuid", "code")
 """Names of the types of which a value tells which one is meant."""
+_SHIFTS = ("move", "reschedule", "postpone", "shift", "rebook")
 _RECORDS = ("log", "record", "write", "enter", "track", "note")
 _FINDS = ("search", "find", "filter", "query", "look up", "lookup")
 
@@ -247,13 +248,16 @@ def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type, needed: bo
     attribute, _, whose = re.sub(r"^(?:an?|the) [\w-]+'s ", "", subject_words).partition(" of ")
     settable = settable or bool(whose)
     named = verb in TO_A_VALUE and settable and any(n and n <= set(stems(attribute)) for n in own)
+    another_day = any(is_a_day(n, s) for n, s in tool.properties.items() if n != name)
     if needed and (alone or named):
         clauses, also = ("to {}",), ()
+    elif verb in _SHIFTS and needed and kind.question in DAYS and not another_day:
+        clauses, also = ("to {}",), ()  # "starting on" would be when it is now
     elif changes(tool) and verb not in ("set", "move") and not needed and not beside(name, kind):
         noun = noun or label_of(words_of(name), description, kind, owner_of(tool, description))
         noun = noun if noun.startswith("new ") else f"new {noun}"
         clauses, also = (f"with the {noun} {{}}", f"with {{}} as the {noun}"), (f"{noun}: {{}}",)
-    if kind.question in DAYS and any(is_a_day(n, s) for n, s in tool.properties.items() if n != name):
+    if kind.question in DAYS and another_day:
         question = which_day(noun or label_of(words_of(name), description, kind, owner_of(tool, description)))
     default = schema["default"] if schema.get("default") is not None else NOTHING
     return Param(name, kind, clauses, also, description, not needed, default, question, words)
