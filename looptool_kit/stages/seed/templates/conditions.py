@@ -19,7 +19,7 @@ from looptool_kit.stages.seed.templates.kinds import TODAY
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS
 from looptool_kit.stages.seed.templates.pairs import in_order
-from looptool_kit.stages.seed.templates.stated import described
+from looptool_kit.stages.seed.templates.stated import described, sentences
 from looptool_kit.text.words import STOP, stem, stems
 from looptool_kit.world.spec import Param
 from looptool_kit.world.types import DATETIME, TIME, Type
@@ -72,11 +72,12 @@ def bound(name: str, tool: Tool) -> str:
         return f"of a {whole}"
     if name in tool.required:
         return ""
-    for sentence in re.split(r"[.;]\s", tool.description):
+    told_of_all = sentences(tool.description)
+    for sentence in told_of_all:
         if _TOGETHER.search(sentence.lower()) and set(stems(name)) <= set(stems(sentence)):
             return sentence.strip(" .")
     own = {w for w in stems(name) if w not in STOP | {"id", "date", "name"}}
-    for sentence in re.split(r"[.;]\s", tool.description)[1:]:
+    for sentence in told_of_all[1:]:
         if own and own <= set(stems(sentence)) and _condition(sentence) and not is_id(words_of(name)):
             return sentence.strip(" .")
     return ""

@@ -182,6 +182,11 @@ def described(schema: Any) -> str:
     return str(schema.get("description") or "") if isinstance(schema, Mapping) else ""
 
 
+def sentences(text: str) -> list[str]:
+    """The sentences of a description, and the parts between semicolons."""
+    return re.split(r"[.;]\s", text)
+
+
 def is_of(name: str, subject: str) -> bool:
     """Tell whether an ID is of whom a subject speaks.
 
@@ -219,14 +224,14 @@ def ever_required(tool: Tool) -> frozenset[str]:
 
     A description of the parameter or of the tool says so.
     """
-    sentences = [s for s in re.split(r"[.;]\s", tool.description.lower()) if _IN_SOME_CASES.search(s)]
-    said = {word for s in sentences for word in stems(s)}
+    telling = [s for s in sentences(tool.description.lower()) if _IN_SOME_CASES.search(s)]
+    said = {word for s in telling for word in stems(s)}
     return frozenset(
         name
         for name, schema in tool.properties.items()
         if name in tool.required
         or (_IN_SOME_CASES.search(told := described(schema).lower()) and "either" not in told)
-        or (sentences and set(stems(name)) <= said)
+        or (telling and set(stems(name)) <= said)
     )
 
 
@@ -243,7 +248,7 @@ def one_is_needed(tool: Tool, given: Sequence[str]) -> str:
     Empty where there is none, or one of those that it names is always given (`given`).
     """
     told = [tool.description, *(described(s) for s in tool.properties.values())]
-    for sentence in (s for text in told for s in re.split(r"[.;]\s", text)):
+    for sentence in (s for text in told for s in sentences(text)):
         if _ONE_AT_LEAST.search(sentence.lower()):
             said = set(stems(sentence))
             named = [n for n in tool.properties if set(stems(n)) <= said]
