@@ -220,3 +220,60 @@ def test_a_reply_that_declines_says_nothing_that_the_request_does_not() -> None:
         )
         told = {w for w in stems(str(sample.label.reply)) if w not in said_there and len(w) > 3}
         assert not told, (sample.request, sample.label.reply)
+
+
+LINES = {"type": "array", "items": {"type": "object", "properties": {"sku": TEXT}}}
+CHANNELS = {"type": "array", "items": TEXT}
+PICKED = {"type": "string", "enum": ["small", "large"]}
+OFTEN = {"type": "string", "enum": ["weekly", "monthly"]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "required", "properties", "why"),
+    [
+        ("update_caption", "Replace the caption.", "shot", {"shot": PICKED, "caption": TEXT}, "it changes"),
+        (
+            "set_consent",
+            "Record a donor's consent per channel.",
+            "donor_id source",
+            {"donor_id": TEXT, "opt_in": CHANNELS, "source": PICKED},
+            "it changes",
+        ),
+        ("place_order", "Place an order.", "buyer_id", {"buyer_id": TEXT, "lines": LINES}, "it makes"),
+        (
+            "report_absence",
+            "Report an absence. For holidays give both dates.",
+            "pupil_id",
+            {"pupil_id": TEXT, "kind": PICKED},
+            "demands",
+        ),
+        ("book_swim", "Book a swim. Each child must have an adult.", "guests", {"guests": COUNT}, "demands"),
+        (
+            "join_list",
+            "Put a swimmer on the waiting list.",
+            "born",
+            {"born": said(DAY, "date of birth"), "parent_email": TEXT},
+            "how old",
+        ),
+    ],
+)
+def test_a_call_that_may_say_too_little_or_break_a_rule_is_not_asked_for(
+    name: str, text: str, required: str, properties: dict[str, Any], why: str
+) -> None:
+    assert why in usable([tool(name, text, required, **properties)])[1][name]
+
+
+def test_what_a_tool_is_said_to_change_is_what_it_changes() -> None:
+    change = tool("change_box", "Change the size.", "box_id", box_id=TEXT, size=PICKED, frequency=OFTEN)
+    calls = given(change)
+    assert all("size" in call for call in calls)
+
+
+def test_what_a_description_says_of_the_answer_demands_nothing_of_a_call() -> None:
+    find = tool(
+        "find_berths", "Find berths. Returns at most five, which later calls need.", "size", size=PICKED
+    )
+    extend = tool(
+        "extend_permit", "Extend a permit.", "permit_id days", permit_id=TEXT, days=COUNT, justification=TEXT
+    )
+    assert usable([find, extend])[1] == {}

@@ -256,3 +256,23 @@ def one_is_needed(tool: Tool, given: Sequence[str]) -> str:
             if of_all or (len(named) > 1 and not set(named) & set(given)):
                 return sentence.strip(" .")
     return ""
+
+
+_DEMANDS = re.compile(r"\b(?:either|both|must|needs?|should|ha(?:s|ve) to|at (?:least|most))\b")
+_OF_ANSWERS = re.compile(
+    r"\s*(?:returns?|shows?|gives?|lists?|finds?|includes?)\b|.*\b(?:if|when|as) (?:you|it|they) needs?\b"
+)
+
+
+def demanded(tool: Tool) -> str:
+    """The sentence of a tool's description that demands something of a call.
+
+    Empty where there is none. What it demands ("for holidays give both dates") nobody can see a drawn call
+    to keep. Not meant are sentences about what comes back, and those that `ever_required` and
+    `one_is_needed` see to.
+    """
+    for sentence in sentences(tool.description.lower()):
+        seen_to = _IN_SOME_CASES.search(sentence) or _ONE_AT_LEAST.search(sentence)
+        if _DEMANDS.search(sentence) and not seen_to and not _OF_ANSWERS.match(sentence):
+            return sentence.strip(" .")
+    return ""

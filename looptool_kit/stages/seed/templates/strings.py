@@ -62,7 +62,7 @@ _OFFICIAL = re.compile(
 _NUMBERED = re.compile(rf"(?!(?:{_PLACES}|tax|vat|phone|model) )\w+ (?:number|no|nr)")
 """Numbers of which there are too many to know one by heart."""
 _NOT_ADULT = re.compile(
-    r"\b(?:students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?|juniors?|pets?"
+    r"\b(?:parents?|guardians?|students?|pupils?|school|child|children|kids?|kindergarten|daycare|camp|minors?|juniors?|pets?"
     r"|dogs?"
     r"|cats?|animals?|horses?|puppy|kitten|breeds?|species|calf|herd|livestock|litter)\b"
 )

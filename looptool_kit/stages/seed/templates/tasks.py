@@ -132,6 +132,9 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
         wanted = max(wanted, int(bool(new)))  # "log a reading on batch B19-483" logs nothing
     if target.searches:
         new = [p for p in optional if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
+    if target.changes:  # "change the size of box 12" says a size
+        told = set(stems(target.spec.description)) - STOP
+        new = [p for p in new if told & set(stems(p.name))] or new
     if (target.changes or target.searches or target.records) and new:
         optional = [scene.rng.choice(new), *optional]  # nor does "update queue QUE-12 and notify the owner"
     else:

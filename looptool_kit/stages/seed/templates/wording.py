@@ -27,6 +27,7 @@ from looptool_kit.stages.seed.templates.nouns import DAYS, label_of, plural
 from looptool_kit.stages.seed.templates.numbers import LIMIT, NUMBERED
 from looptool_kit.stages.seed.templates.slots import DETERMINER, slotted
 from looptool_kit.stages.seed.templates.stated import (
+    demanded,
     described,
     ever_required,
     is_a_day,
@@ -50,10 +51,13 @@ def changes(tool: Tool) -> bool:
 
     What it is said to, and what tells which one.
     """
-    first = headline(tool)[0].split()[0]
+    first, own = headline(tool)[0].split()[0], words_of(tool.name).split()
     if any(n in _ACTIONS for n in tool.required):
         return False  # what it does is said by a choice
-    return first in CHANGING and (first != "set" or any(is_id(words_of(n)) for n in tool.required))
+    if first in READING:
+        return False
+    verbs = {first, *own[:1], *own[-1:]} & CHANGING
+    return bool(verbs - {"set"}) or ("set" in verbs and any(is_id(words_of(n)) for n in tool.required))
 
 
 class Able(NamedTuple):
@@ -136,6 +140,8 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                 raise
     if one := one_is_needed(tool, [p.name for p in params if not p.optional]):
         raise Unusable(f"it wants one of several ({one[:60]!r}): make one required, or take the words out")
+    if demand := demanded(tool):
+        raise Unusable(f"its description demands something of a call ({demand[:60]!r}): take the words out")
     params = with_one_day(params, context)
     # "Search rides of a member": of which one is always said.
     whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
@@ -172,6 +178,9 @@ IDS = ("id", "uuid", "code")
 """Names of the types of which a value tells which one is meant."""
 _SHIFTS = ("move", "reschedule", "postpone", "shift", "rebook")
 _RECORDS = ("log", "record", "write", "enter", "track", "note")
+_PARTS = re.compile(r"(?:\w+_)?(?:lines?|items|positions|products|articles|goods)|\w+(?:Lines?|Items)")
+"""What an order is made of."""
+_REMARK = re.compile(r"\b(?:comment|notes?|reason|justification|message|remarks?|memo)$")
 _FINDS = ("search", "find", "filter", "query", "look up", "lookup")
 
 
@@ -181,8 +190,12 @@ def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
     left = [p for p in params if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
     if changes(tool):
         left = [p for p in left if p.type.name not in IDS]
-        if not left and len(tool.properties) > len(params):
+        told = set(stems(f"{' '.join(headline(tool))} {words_of(tool.name)} new to"))
+        new = [p for p in left if p.optional or told & set(stems(p.name))]
+        if (not left and len(tool.properties) > len(params)) or (not new and _unsaid(tool, params)):
             raise Unusable("of what it changes nothing can be said surely: give the new values `examples`")
+    elif verb in MAKING and any(map(_PARTS.fullmatch, _unsaid(tool, params))):
+        raise Unusable("of what it makes the parts cannot be said: require them, or take them out")
     elif verb in _RECORDS and len(tool.properties) > len(params):
         if all(p.type.name in IDS or p.type.question in DAYS or p.optional for p in left):
             raise Unusable("of what it writes down nothing can be said surely: give it `examples`")
@@ -195,6 +208,12 @@ def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
         and any(map(_is_an_id, tool.properties))
     ):
         raise Unusable("of what tells which one is meant nothing can be said surely: make it required")
+
+
+def _unsaid(tool: Tool, params: Sequence[Param]) -> list[str]:
+    """The parameters that no request says, but for remarks."""
+    said = {p.name for p in params}
+    return [n for n in tool.properties if n not in said and not _is_a_remark(n)]
 
 
 def _is_an_id(name: str) -> bool:
@@ -228,9 +247,11 @@ def beside(name: str, kind: Type) -> bool:
 
     A flag, or a remark.
     """
-    return kind.name == "boolean" or bool(
-        re.search(r"\b(?:comment|note|notes|reason|message|remark|remarks|memo)$", words_of(name))
-    )
+    return kind.name == "boolean" or _is_a_remark(name)
+
+
+def _is_a_remark(name: str) -> bool:
+    return _REMARK.search(words_of(name)) is not None
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type, needed: bool) -> Param:
