@@ -53,6 +53,7 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         ("set", "the room status"),
     ),
     "a noun that the description has too": ("delay_compensation", "Compensation for a delay", None),
+    "a noun at the end of what is reported": ("reportReject", "Report torn/short items.", None),
     "what is set or read, nobody knows": ("absence_request", "Absence request of an employee", None),
     "one more of these": ("animal-weight-log", "Weight log entry", None),
     "less than all of a list": (
@@ -277,3 +278,20 @@ def test_what_a_description_says_of_the_answer_demands_nothing_of_a_call() -> No
         "extend_permit", "Extend a permit.", "permit_id days", permit_id=TEXT, days=COUNT, justification=TEXT
     )
     assert usable([find, extend])[1] == {}
+
+
+def test_a_thing_is_not_asked_for_as_if_it_were_a_figure() -> None:
+    fetch = tool("fetch_booking", "Fetch a booking.", "booking_id", booking_id=TEXT)
+    fee = tool("get_late_fee", "Get the late fee of a member.", "member_id", member_id=TEXT)
+    asked = {able.tool.name: able.spec.ask for able in usable([fetch, fee])[0]}
+    assert asked["fetch_booking"] == () and "what is the late fee of" in asked["get_late_fee"][0]
+
+
+def test_what_is_declined_is_something_that_a_person_asks_for() -> None:
+    lamp = tool("delete_lamp", "Delete a lamp.", "lamp_id", lamp_id=TEXT)
+    requests = [s.request for s in rows(lamp, count=900, kinds=("decline",))]
+    exchanged = [re.findall(r"\b[A-Z]{3}\b", r) for r in requests]
+    assert any(len(codes) == 2 for codes in exchanged)
+    assert all(len(codes) == len(set(codes)) for codes in exchanged)
+    weights = [re.search(r"\b(cat|rabbit)\b.*?([\d.]+) kg", r) for r in requests]
+    assert all(float(found[2]) < 9 for found in weights if found)

@@ -334,6 +334,8 @@ def from_name(name: str, description: str = "") -> tuple[str, str] | None:
 
     if surely(words[0]):
         verb, rest = words[0], words[1:]
+    elif forms.get(low) == words[0]:
+        return None  # `reportReject`, "Report torn items": nothing is rejected
     elif len(words) > 1 and surely(words[-1]) and (words[-1] not in LOOKED_UP or plural(words[-2])):
         verb, rest = words[-1], words[:-1]
     else:

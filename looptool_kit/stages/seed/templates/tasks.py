@@ -29,7 +29,9 @@ from looptool_kit.stages.seed.templates.wording import IDS, Able
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
-from looptool_kit.world.core import draw as draw_world
+from looptool_kit.world.calls import Call
+from looptool_kit.world.calls import Impossible as NoValues
+from looptool_kit.world.calls import arguments as world_arguments
 from looptool_kit.world.grammar import Said, Scene
 from looptool_kit.world.moments import DATE, DATETIME, TIME
 from looptool_kit.world.spec import Param, domain_of, slots, specs
@@ -336,9 +338,11 @@ def _decline(offered: Sequence[Able], pool: Sequence[Able], scene: Scene) -> Mad
     if not far:
         raise Impossible
     spec = scene.rng.choice(far)
-    given = {
-        p.name: draw_world(p.type, scene.rng, scene.today, scene.held) for p in spec.params if not p.optional
-    }
+    call = Call(tool=spec.name, mention=[p.name for p in spec.params if not p.optional], implicit=[])
+    try:
+        given = world_arguments(spec, call, scene)
+    except NoValues as error:
+        raise Impossible from error
     text = g.frame(g.say(spec, given, scene), scene, spec.why)
     return Made(text, _refusal(spec.gist, text, scene.rng), (), scene, offered)
 

@@ -56,6 +56,12 @@ LOOKED_UP = lex.word_set("""
     timeline timetable value version weather
     """)
 """Nouns for what nobody does, and everybody looks up."""
+KNOWN = LOOKED_UP | lex.word_set("""
+    address age amount capacity climate cost coverage date distance duration eta fee height humidity
+    length level limit link location name number occupancy position queue rating score size speed state
+    temperature time total usage value volume weight
+    """)
+"""Nouns for what can be told in an answer: "what is the fee?"."""
 
 
 def ambiguous(verb: str) -> bool:

@@ -38,7 +38,7 @@ from looptool_kit.stages.seed.templates.stated import (
 )
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
-from looptool_kit.stages.seed.templates.verbs import CHANGING, MAKING, READING, TO_A_VALUE
+from looptool_kit.stages.seed.templates.verbs import CHANGING, KNOWN, MAKING, READING, TO_A_VALUE
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import TIME, Type
@@ -327,10 +327,16 @@ def phrases(
             r"(?:a|an|all|my|details|information|info|every|detailed|one|multiple)\b", body
         ):
             noun = body if re.match(rf"{DETERMINER}\b", body) else f"the {body}"
-            ask += [f"what are {noun}"] if plural(noun) else [f"what is {noun}", f"what's {noun}"]
+            if plural(noun):
+                ask.append(f"what are {noun}")
+            elif _HEAD.split(noun)[0].split()[-1] in KNOWN:  # nobody asks "what is the booking?"
+                ask += [f"what is {noun}", f"what's {noun}"]
         if verb in lex.NEEDABLE and re.match(rf"{DETERMINER}\b", body) and verb != "search":
             need.append(body)
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
+
+
+_HEAD = re.compile(r" (?:of|for|in|at|from|to|on|by|with|about) ")
 
 
 def _says_verbs(p: Param, verb: str) -> bool:
