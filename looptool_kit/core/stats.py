@@ -30,7 +30,7 @@ class Paired(NamedTuple):
     lo: float
     hi: float
     p: float
-    """Two-sided exact McNemar p: how often chance alone splits the flipped items at least this unevenly."""
+    """Two-sided mid-p McNemar: how often chance alone splits the flipped items at least this unevenly."""
     fixed: int
     """Items wrong under a, right under b."""
     broken: int
@@ -166,20 +166,22 @@ def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
 
     `a[i]` and `b[i]` are the two policies' results on item i.
 
-    p is McNemar's exact test (binomial over the flipped items, McNemar 1947). The interval is the BCa
-    bootstrap over the items (Efron 1987) with a fixed seed. Where all items changed alike (for example none
-    flipped) a bootstrap has nothing to resample; the interval then is Wilson's bound on the share of items
-    that could have behaved otherwise. Raises `ValueError` for unequal lengths or no items.
+    p is McNemar's mid-p test (binomial over the flipped items), the interval is Bonett and Price's (2012).
+    Fagerland, Lydersen and Laake (Recommended tests and confidence intervals for paired binomial
+    proportions, 2014) recommend both: they hold for few flipped items, too. Where all items changed alike (for example none
+    flipped) the interval is Wilson's bound on the share of items that could have behaved otherwise. Raises
+    `ValueError` for unequal lengths or no items.
     """
     if len(a) != len(b):
         raise ValueError(f"paired results must have equal length, not {len(a)} and {len(b)}")
     if not a:
         raise ValueError("no items to compare")
-    from scipy.stats import binomtest
+    from scipy.stats import binom
 
     changes = [int(y) - int(x) for x, y in zip(a, b, strict=True)]
     fixed, broken = changes.count(1), changes.count(-1)
-    p = float(binomtest(fixed, fixed + broken).pvalue) if fixed + broken else 1.0
+    least, flipped = min(fixed, broken), fixed + broken
+    p = min(1.0, 2 * float(binom.cdf(least, flipped, 0.5)) - float(binom.pmf(least, flipped, 0.5)))
     lo, hi = _interval(changes, level)
     n = len(a)
     return Paired(
@@ -282,12 +284,21 @@ def _constant(result: Paired) -> int | None:
 
 
 def _interval(changes: Sequence[int], level: float) -> tuple[float, float]:
-    """Interval of the mean of changes in {-1, 0, 1}."""
+    """Interval of the mean of changes in {-1, 0, 1}: the adjusted Wald interval of Bonett and Price (2012).
+
+    With f the fixed and b the broken items, one more of each, among N = n + 2:
+    (f - b) / N +- z sqrt(f + b - (f - b)^2 / N) / N.
+    """
     n = len(changes)
     if min(changes) == max(changes):
         room = wilson(0, n, level)[1]
         return {0: (-room, room), 1: (1 - room, 1.0), -1: (-1.0, -1 + room)}[changes[0]]
-    return mean_interval(changes, level)
+    from scipy.stats import norm
+
+    fixed, broken = (changes.count(1) + 1) / (n + 2), (changes.count(-1) + 1) / (n + 2)
+    middle = fixed - broken
+    half = float(norm.ppf((1 + level) / 2)) * math.sqrt((fixed + broken - middle**2) / (n + 2))
+    return max(-1.0, middle - half), min(1.0, middle + half)
 
 
 def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:

@@ -52,12 +52,12 @@ def test_wilson_holds_its_share_and_mirrors(k, extra):
         assert wilson(extra, k + extra) == pytest.approx((1 - hi, 1 - lo), abs=1e-9)
 
 
-def test_mcnemar_against_the_binomial_sum():
+def test_mcnemars_mid_p_against_the_binomial_sum():
     a = [True] * 50 + [True] * 1 + [False] * 9 + [False] * 40
     b = [True] * 50 + [False] * 1 + [True] * 9 + [False] * 40
     result = paired(a, b)
     assert (result.n, result.fixed, result.broken) == (100, 9, 1)
-    assert result.p == pytest.approx(2 * sum(math.comb(10, k) for k in (0, 1)) / 2**10)
+    assert result.p == pytest.approx((2 * (1 + 10) - 10) / 2**10)
     assert (result.mean_a, result.mean_b, result.difference) == pytest.approx((0.51, 0.59, 0.08))
     assert result.lo > 0 and 0.02 < result.hi - result.lo < 0.2
 
@@ -97,6 +97,22 @@ def test_the_paired_interval_covers_the_truth_about_as_often_as_it_says():
         result = paired([bool(x) for x, _ in draws], [bool(y) for _, y in draws])
         covered += result.lo <= 0.1 <= result.hi
     assert 178 <= covered <= 199  # 95% of 200 is 190, give or take four standard errors
+
+
+@pytest.mark.parametrize(("n", "fixed", "broken"), [(40, 0.05, 0.02), (60, 0.05, 0.05), (450, 0.05, 0.03)])
+def test_few_flips_have_a_wide_interval_that_agrees_with_the_p_value(
+    n: int, fixed: float, broken: float
+) -> None:
+    rng = random.Random(5)
+    covered = agreed = 0
+    for _ in range(200):
+        drawn = rng.choices([0, 1, -1], [1 - fixed - broken, fixed, broken], k=n)
+        result = paired([x < 0 for x in drawn], [x > 0 for x in drawn])
+        covered += result.lo <= fixed - broken <= result.hi
+        agreed += (result.lo > 0 or result.hi < 0) == (result.p < 0.05)
+    assert covered >= 180 and agreed >= 190
+    three = paired([False] * 40, [True] * 3 + [False] * 37)
+    assert three.lo < 0 < three.hi and three.p > 0.1
 
 
 def test_several_seeds_against_a_plain_hierarchical_bootstrap():
