@@ -218,7 +218,7 @@ f"{sum(s.correct for s in scores)} of {len(scores)} held-out samples right"
 
 # %% [markdown]
 # In brackets the interval: with 60 requests, "40%" means somewhere from 29% to 53% in the run saved here.
-# Under it some of the answers that are right, as the model writes them: a call is JSON between two tags.
+# Under it some of the answers that are wrong: what was said, and the kind of the error.
 
 # %%
 lt.print_scoreboard(run)

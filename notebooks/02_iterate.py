@@ -74,8 +74,8 @@ loop.step(2)
 
 # %%
 last = lt.train(run)
-right = sum(s.correct for s in lt.evaluate(run, last))
-f"{last.name}: {right} held-out samples right"
+answers = lt.evaluate(run, last)
+f"{last.name}: {sum(s.correct for s in answers)} of {len(answers)} held-out samples right"
 
 # %%
 training  # of all iterations; training.history holds the rows
@@ -152,10 +152,11 @@ print(
     f"{names[-2]} -> {names[-1]}: {100 * change.difference:+.0f} points {interval},"
     f" {change.fixed} fixed, {change.broken} broken"
 )
+print("It is more than chance alone makes." if change.lo > 0 else "Chance alone may make that difference.")
 print(
-    "Fixed more than broken: another iteration may pay."
+    "More were fixed than broken: another iteration may pay."
     if change.fixed > change.broken
-    else "Not more fixed than broken: look at the errors first."
+    else "Not more were fixed than broken: look at the errors first."
 )
 
 # %%

@@ -28,7 +28,7 @@ import looptool_kit as lt
 from looptool_kit.widgets import DisagreementView, ExpansionView, LoopMap, ProbeView
 
 pd.options.display.max_colwidth = 110
-HERE = start.ROOT / "notebooks" / "your_tools"
+HERE = start.example("your_tools")  # the folder beside this notebook
 
 # %% [markdown]
 # ## Tools
@@ -38,8 +38,8 @@ HERE = start.ROOT / "notebooks" / "your_tools"
 
 # %%
 tools = tuple(lt.load_tools(HERE / "tools.py"))
-from_openapi = lt.load_tools(HERE / "openapi.json")
-print("the OpenAPI file gives:", ", ".join(t.name for t in from_openapi))
+if (HERE / "openapi.json").exists():
+    print("the OpenAPI file gives:", ", ".join(t.name for t in lt.load_tools(HERE / "openapi.json")))
 pd.DataFrame(
     {
         "tool": t.name,

@@ -15,7 +15,7 @@
 # | GPU memory | preset | who trains and writes |
 # | --- | --- | --- |
 # | 16 GB without bfloat16 (T4, free notebooks) | `single-gpu-16gb` | TRL, transformers |
-# | 24 GB and more | `single-gpu-0.6b`, `-4b`, `-8b` | Unsloth, and vLLM on the same frozen weights |
+# | 24, 40, 80 GB | `single-gpu-0.6b`, `-4b`, `-8b` | Unsloth, and vLLM on the same frozen weights |
 #
 # TRL and Unsloth are libraries that train, transformers and vLLM are libraries that generate.
 #
@@ -87,7 +87,8 @@ else:
 #
 # Memory and time of one iteration's training, for the GPU that the preset has in mind. Both are arithmetic:
 # the memory by formula, the time at a share of the GPU's peak (35% where none was measured). Probing and
-# evaluating come on top.
+# evaluating come on top. The first two train the same model: that for 16 GB on a quarter of the
+# samples, with fewer and shorter completions, so its minutes are few.
 
 # %%
 PRESETS = ("single-gpu-16gb", "single-gpu-0.6b", "single-gpu-4b", "single-gpu-8b")

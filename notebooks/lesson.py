@@ -69,7 +69,8 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
 
     The threshold is decided on the run, and taken back afterwards; None: without a decision.
     """
-    j = last_judged(run)
+    j, aloud = last_judged(run), run.announce
+    run.announce = lambda _: None  # that something is made again is no news here
     if threshold is not None:
         run.decide("threshold", "", threshold, reason="exercise", author="lesson", iteration=j)
     try:
@@ -79,6 +80,7 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
         if threshold is not None:
             run.decide("threshold", "", "undo", author="lesson", iteration=j)
             lt.compose(run, lt.probe(run, iteration=j), iteration=j)
+        run.announce = aloud
     return {part: facts[part] for part in (*records.PARTS, "total") if part in facts}
 
 

@@ -31,6 +31,12 @@ def _place(name: str) -> Path:
     return RUNS / name
 
 
+def example(name: str) -> Path:
+    """A folder of files that a notebook reads: beside the notebook, else beside the originals."""
+    beside = Path(name)
+    return beside.resolve() if beside.is_dir() else ROOT / "notebooks" / name
+
+
 def recorded(name: str) -> lt.Run:
     """Your own copy of the recorded run of `sample_data/`, in `runs/<name>`.
 

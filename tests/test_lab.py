@@ -39,6 +39,16 @@ def test_copies_are_kept_where_a_person_worked_in_them_and_follow_where_not(tmp_
     assert own_copies(originals, into) == [] and (into / "a.ipynb").read_text() == "a 2"
 
 
+def test_the_files_that_a_notebook_reads_are_beside_it(tmp_path: Path) -> None:
+    originals, into = tmp_path / "notebooks", tmp_path / "copies"
+    for name in ("example/tools.py", "__pycache__/start.pyc"):
+        (originals / name).parent.mkdir(parents=True)
+        (originals / name).write_text(name)
+    assert own_copies(originals, into) == [] and not (into / "__pycache__").exists()
+    (into / "example" / "tools.py").write_text("mine")
+    assert own_copies(originals, into) == [] and (into / "example" / "tools.py").read_text() == "mine"
+
+
 def test_looptool_lab_opens_a_copy_of_the_tour(tmp_path: Path) -> None:
     pytest.importorskip("jupyterlab")
     opened = tmp_path / "opened"
@@ -74,7 +84,7 @@ def test_looptool_lab_opens_a_copy_of_the_tour(tmp_path: Path) -> None:
             f["name"]
             for f in json.load(urllib.request.urlopen(folder.replace("=0", "=1"), timeout=30))["content"]
         ]
-        assert "00_tour.ipynb" in names and not [n for n in names if not n.endswith(".ipynb")]
+        assert "00_tour.ipynb" in names and {n for n in names if not n.endswith(".ipynb")} == {"your_tools"}
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(30)

@@ -184,6 +184,7 @@ def test_the_lesson_answers_anything_in_words(
     found = lesson.compose_at(run, 1.0)
     assert not lesson.check_composition(run, 1.0, {"HPPL": found["HPPL"] + 1000, "total": 1})
     told = capsys.readouterr().out
+    assert "made again" not in told
     assert (
         "HPPL is fewer than" in told
         and "total is more than 1" in told

@@ -16,10 +16,10 @@ RECORD = ".copied.json"
 
 
 def own_copies(originals: Path, into: Path) -> list[str]:
-    """Copy the notebooks that are missing or unchanged.
+    """Copy notebooks and the examples they read, where missing or unchanged.
 
     Args:
-        originals: folder of the notebooks.
+        originals: folder of the notebooks; examples are the files of its folders.
         into: folder of the copies; nothing else is put there.
 
     Returns:
@@ -32,12 +32,15 @@ def own_copies(originals: Path, into: Path) -> list[str]:
     except (OSError, ValueError):
         copied = {}  # each copy then counts as one that a person has worked in
     behind = []
-    for original in sorted(originals.glob("*.ipynb")):
-        copy, name, fresh = into / original.name, original.name, _hash(original)
+    examples = [p for p in originals.glob("[a-z]*/*") if p.is_file()]
+    for original in sorted([*originals.glob("*.ipynb"), *examples]):
+        name, fresh = original.relative_to(originals).as_posix(), _hash(original)
+        copy = into / name
         if copy.exists() and copied.get(name) != _hash(copy):
             if copied.get(name) != fresh:
                 behind.append(name)
         elif not copy.exists() or copied[name] != fresh:
+            copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(original, copy)
             copied[name] = fresh
     write_text(record, json.dumps(copied, indent=1) + "\n")

@@ -168,9 +168,9 @@ def paired(a: Sequence[bool], b: Sequence[bool], level: float = 0.95) -> Paired:
 
     p is McNemar's mid-p test (binomial over the flipped items), the interval is Bonett and Price's (2012).
     Fagerland, Lydersen and Laake (Recommended tests and confidence intervals for paired binomial
-    proportions, 2014) recommend both: they hold for few flipped items, too. Where all items changed alike (for example none
-    flipped) the interval is Wilson's bound on the share of items that could have behaved otherwise. Raises
-    `ValueError` for unequal lengths or no items.
+    proportions, 2014) recommend both: they hold for few flipped items, too. Where all items changed alike
+    (for example none flipped) the interval is Wilson's bound on the share of items that could have behaved
+    otherwise. Raises `ValueError` for unequal lengths or no items.
     """
     if len(a) != len(b):
         raise ValueError(f"paired results must have equal length, not {len(a)} and {len(b)}")

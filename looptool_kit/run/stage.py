@@ -137,6 +137,8 @@ class Stage:
         names = sorted(
             n for n in before.keys() | self.made_from.keys() if before.get(n) != self.made_from.get(n)
         )
+        if "threshold" in names:  # a decided one stands in place of both settings, which did not change
+            names = [n for n in names if n not in ("probe.quantile", "probe.threshold")]
         return [_change(n, before.get(n), self.made_from.get(n), self.run.settings) for n in names]
 
     @contextmanager
@@ -199,9 +201,10 @@ class Stage:
         unknown = UNREADABLE in reasons
         if own + (later if started_here else 0) < MIN_ANNOUNCED_SECONDS and not unknown:
             return
-        follows = f", what follows from it {duration(later)}" if later and started_here else ""
         time = "How long it had taken is not known" if unknown else f"It had taken {duration(own)}"
-        text = f"{self.title} is made again: {'; '.join(reasons)}. {time}{follows}; expect about as long."
+        follows = f" What follows from it had taken {duration(later)}, and is made again when it is run."
+        text = f"{self.title} is made again: {'; '.join(reasons)}. {time}; expect about as long."
+        text += follows if later and started_here else ""
         self.run.announce(f"{text} What it replaces goes to {self.run.path / SUPERSEDED}.")
 
 

@@ -204,8 +204,23 @@ def test_an_edited_catalogue_is_noticed_before_anything_is_made_again(
     seed(run)
     said = capsys.readouterr().out
     assert (
-        "seed is made again: tools.json changed" in said and "what follows from it" in said and "min" in said
+        "seed is made again: tools.json changed" in said and "What follows from it" in said and "min" in said
     )
+
+
+def test_a_moved_threshold_is_named_as_what_it_is(
+    run: Run, trained: list[int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run.set(probe__quantile=0.3)
+    go(run)
+    slow(run)
+    capsys.readouterr()
+    for value in (1.1, "undo"):
+        run.decide("threshold", "", value, iteration=1)
+        lt.probe(run, iteration=1)
+        said = capsys.readouterr().out
+        assert "a decided threshold changed" in said and "quantile" not in said
+        assert "is made again when it is run" in said
 
 
 # ------------------------------------------------------------ what is superseded
