@@ -59,8 +59,8 @@ loop_map
 #
 # A sample is (tools, context, label): a dialogue up to one assistant turn, and the calls expected there.
 # `kind` says what is asked for: one call (`single`), one of several tools (`choice`), several calls at once
-# (`parallel`) or in turns (`multi_turn`, `multi_step`), a question back (`ask`), or none (`decline`).
-# `tools` counts those on offer.
+# (`parallel`) or in turns (`multi_turn`, `multi_step`), a question back (`ask`), none (`decline`), or to say
+# what a call gave (`finish`). `tools` counts those on offer.
 
 # %%
 seeds = run.table(lt.Samples, "samples", 1)
@@ -90,8 +90,8 @@ pd.DataFrame(
 # $$A_i = \frac{r_i - \mathrm{mean}(r)}{\mathrm{std}(r)}$$
 #
 # A group in which all do equally well teaches nothing: watch the share of groups without variance. No term
-# keeps the policy near its old self (no KL), and a step may raise a probability by 28% but lower it by 20%
-# at most (the clip).
+# keeps the policy near its old self (no KL); once a step has raised a token's probability by 28%, or lowered
+# it by 20%, the token counts no more in it (the clip).
 #
 # Each step reads other samples, so a loss that rises says that these were harder. Whether the training
 # helped, only requests that it never saw can say.

@@ -43,6 +43,8 @@ run
 # %%
 probe = max((p for p in probes if p.correct), key=lambda p: p.perplexity)
 logprobs = probe.logprobs
+asked = run.table(lt.Samples, "samples", j).by_id()[probe.sample_id]
+print("asked:", asked.request)
 pd.DataFrame(
     {"token": token, "p": f"{math.exp(x):.4f}", "log p": f"{x:.4f}"}
     for token, x in zip(probe.tokens, logprobs, strict=True)

@@ -44,7 +44,7 @@ def nothing_yet(run: Run) -> str:
     """Say that no training has begun, and how a person sees one."""
     words = "No training has logged a step yet."
     if not on_page():
-        return f"{words} While another cell trains, its steps appear here."
+        return f"{words} While a cell trains, its steps appear here."
     if run.read_only:
         return f"{words} While another process trains, its steps appear here."
     command = f"looptool loop {run.path.resolve()}"
