@@ -326,3 +326,6 @@ def test_a_season_is_the_one_of_the_day() -> None:
         today = re.search(r"(\d{4})-(\d\d)", str(sample.messages[0].content))
         first = int(today[1]) - (int(today[2]) < 7)
         assert {c.arguments["season"] for c in sample.label.calls} == {f"{first}/{(first + 1) % 100}"}
+    month = TEXT | {"examples": ["2024-11"]}
+    history = tool("get_history", "Get the history of a pass.", "pass_id since", pass_id=TEXT, since=month)
+    assert {c["since"] for c in given(history)} == {"2024-11"}

@@ -99,7 +99,7 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         given = [e for e in told_examples(description) if ids or not _AMOUNT.search(e)]
         if _REMARK.search(words):
             given = [e for e in given if re.search(rf"['\"`‘“]{re.escape(e)}", description)]
-    if given and all(map(_SEASON.fullmatch, given)):
+    if given and all(map(_is_a_season, given)):
         return _season(words, len(given[0]) > len("2024/25"), given[0][4])
     if given:
         numbered = (
@@ -133,8 +133,10 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
     )
 
 
-_SEASON = re.compile(r"20\d\d[/-](?:20)?\d\d")
-"""Two years in a row; an example's are over sooner or later."""
+def _is_a_season(example: str) -> bool:
+    """Two years in a row, and no month: an example's are over sooner or later."""
+    years = re.fullmatch(r"20(\d\d)([/-])(?:20)?(\d\d)", example)
+    return years is not None and int(years[3]) == int(years[1]) + 1 and (years[2] == "/" or int(years[3]) > 12)
 
 
 def _season(words: str, long: bool, between: str) -> Type:
