@@ -136,7 +136,9 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
 def _is_a_season(example: str) -> bool:
     """Two years in a row, and no month: an example's are over sooner or later."""
     years = re.fullmatch(r"20(\d\d)([/-])(?:20)?(\d\d)", example)
-    return years is not None and int(years[3]) == int(years[1]) + 1 and (years[2] == "/" or int(years[3]) > 12)
+    return (
+        years is not None and int(years[3]) == int(years[1]) + 1 and (years[2] == "/" or int(years[3]) > 12)
+    )
 
 
 def _season(words: str, long: bool, between: str) -> Type:
