@@ -248,6 +248,28 @@ OFTEN = {"type": "string", "enum": ["weekly", "monthly"]}
             {"pupil_id": TEXT, "kind": PICKED},
             "demands",
         ),
+        (
+            "get_patient",
+            "Get a patient by number or by surname + DOB.",
+            "",
+            {"patient_number": TEXT, "surname": TEXT, "date_of_birth": DAY},
+            "demands",
+        ),
+        (
+            "set_slots",
+            "Set the slots of an episode.",
+            "episode_id slot",
+            {
+                "episode_id": TEXT,
+                "slot": {
+                    "type": "object",
+                    "properties": {"at": PICKED, "offset": said(TEXT, "Required when at is large.")},
+                    "required": ["at"],
+                },
+            },
+            "slot.offset",
+        ),
+        ("live_snapshot", "Use this when somebody asks.", "site_id", {"site_id": TEXT}, "verb first"),
         ("book_swim", "Book a swim. Each child must have an adult.", "guests", {"guests": COUNT}, "demands"),
         (
             "join_list",
@@ -295,3 +317,15 @@ def test_what_is_declined_is_something_that_a_person_asks_for() -> None:
     assert all(len(codes) == len(set(codes)) for codes in exchanged)
     weights = [re.search(r"\b(cat|rabbit)\b.*?([\d.]+) kg", r) for r in requests]
     assert all(float(found[2]) < 9 for found in weights if found)
+
+
+def test_a_season_is_the_one_of_the_day() -> None:
+    season = TEXT | {"examples": ["2024/25"]}
+    renew = tool("renew_pass", "Renew a pass.", "pass_id season", pass_id=TEXT, season=season)
+    for sample in rows(renew):
+        today = re.search(r"(\d{4})-(\d\d)", str(sample.messages[0].content))
+        first = int(today[1]) - (int(today[2]) < 7)
+        assert {c.arguments["season"] for c in sample.label.calls} == {f"{first}/{(first + 1) % 100}"}
+    month = TEXT | {"examples": ["2024-11"]}
+    history = tool("get_history", "Get the history of a pass.", "pass_id since", pass_id=TEXT, since=month)
+    assert {c["since"] for c in given(history)} == {"2024-11"}

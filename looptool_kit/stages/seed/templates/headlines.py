@@ -47,6 +47,8 @@ _QUESTION = re.compile(
     r"|where|which|why|how)\b|\s*(?:do|does|did)\b.*[?]",
     re.IGNORECASE,
 )
+_OF_THE_TOOL = re.compile(r"\s*(?:please )?(?:use|call|invoke|prefer) (?:this|it|when|only)\b", re.IGNORECASE)
+"""What a description says of the tool, and not what the tool does: "Use this when somebody asks"."""
 _LIGHT = ("give", "let", "put", "take", "make", "keep", "bring", "hand", "have")
 """Verbs that say little by themselves."""
 _ENTANGLED = re.compile(
@@ -81,7 +83,8 @@ def _is_plain(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name, description)
-    if _QUESTION.match(description):
+    about_it = _OF_THE_TOOL.match(description) and not lex.LEADS.match(description)
+    if _QUESTION.match(description) or about_it:
         told = None  # "Is a room free?"
     if route := re.match(r"([A-Z]+) /", description):
         own = named and name.lower().startswith(route[1].lower())

@@ -219,6 +219,12 @@ _IN_SOME_CASES = re.compile(
 )
 
 
+def in_some_cases(schema: Any) -> bool:
+    """Tell whether a description requires a parameter in some cases."""
+    told = described(schema).lower()
+    return _IN_SOME_CASES.search(told) is not None and "either" not in told
+
+
 def ever_required(tool: Tool) -> frozenset[str]:
     """The required parameters, and those that are in some cases.
 
@@ -229,9 +235,7 @@ def ever_required(tool: Tool) -> frozenset[str]:
     return frozenset(
         name
         for name, schema in tool.properties.items()
-        if name in tool.required
-        or (_IN_SOME_CASES.search(told := described(schema).lower()) and "either" not in told)
-        or (telling and set(stems(name)) <= said)
+        if name in tool.required or in_some_cases(schema) or (telling and set(stems(name)) <= said)
     )
 
 
@@ -272,6 +276,9 @@ def demanded(tool: Tool) -> str:
     `one_is_needed` see to.
     """
     for sentence in sentences(tool.description.lower()):
+        together = not tool.required and re.search(r"\w \+ \w", sentence)  # "by number or by surname + DOB"
+        if together and not _OF_ANSWERS.match(sentence):
+            return sentence.strip(" .")
         seen_to = _IN_SOME_CASES.search(sentence) or _ONE_AT_LEAST.search(sentence)
         if _DEMANDS.search(sentence) and not seen_to and not _OF_ANSWERS.match(sentence):
             return sentence.strip(" .")

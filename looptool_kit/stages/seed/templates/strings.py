@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import date
 from random import Random
 from typing import Any
 
@@ -98,6 +99,8 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         given = [e for e in told_examples(description) if ids or not _AMOUNT.search(e)]
         if _REMARK.search(words):
             given = [e for e in given if re.search(rf"['\"`‘“]{re.escape(e)}", description)]
+    if given and all(map(_is_a_season, given)):
+        return _season(words, len(given[0]) > len("2024/25"), given[0][4])
     if given:
         numbered = (
             like(given, ids) if not (ids and _PARTED.search(told)) or all(map(is_dated, given)) else None
@@ -128,6 +131,24 @@ def string(name: str, schema: Mapping[str, Any], description: str, owner: str, c
         f"nothing makes sure what a person says for {name}: give it an `enum` or `examples`, or write some"
         " into its description (e.g. 'red', 'blue')"
     )
+
+
+def _is_a_season(example: str) -> bool:
+    """Two years in a row, and no month: an example's are over sooner or later."""
+    years = re.fullmatch(r"20(\d\d)([/-])(?:20)?(\d\d)", example)
+    return (
+        years is not None and int(years[3]) == int(years[1]) + 1 and (years[2] == "/" or int(years[3]) > 12)
+    )
+
+
+def _season(words: str, long: bool, between: str) -> Type:
+    """The season of the day, from July to June: "2025/26"."""
+
+    def now(_: Random, today: date) -> str:
+        first = today.year - (today.month < 7)
+        return f"{first}{between}{first + 1 if long else f'{(first + 1) % 100:02d}'}"
+
+    return replace(text("season", "two years", str, say=verbatim, **asked(words)), draw=now, splits=False)
 
 
 def _moment(words: str, schema: Mapping[str, Any], told: str) -> Type | None:

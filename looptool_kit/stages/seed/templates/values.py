@@ -19,7 +19,7 @@ from looptool_kit.stages.seed.templates.choices import boolean, choice
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
-from looptool_kit.stages.seed.templates.stated import with_stated
+from looptool_kit.stages.seed.templates.stated import in_some_cases, with_stated
 from looptool_kit.stages.seed.templates.strings import MOMENTS, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
 from looptool_kit.text.words import stem
@@ -143,8 +143,8 @@ def _json_kind(schema: Mapping[str, Any]) -> str:
 
 def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     """An object of those properties that it requires."""
-    properties = schema.get("properties") or {}
-    needed = frozenset(schema.get("required") or ()) & properties.keys()
+    properties, required = schema.get("properties") or {}, schema.get("required") or ()
+    needed = frozenset(k for k, v in properties.items() if k in required or in_some_cases(v))
     if not needed:
         raise Unusable(f"nothing tells what {name} holds: say which of its `properties` are `required`")
     parts: dict[str, Type] = {}
