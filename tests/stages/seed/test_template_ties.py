@@ -329,3 +329,9 @@ def test_a_season_is_the_one_of_the_day() -> None:
     month = TEXT | {"examples": ["2024-11"]}
     history = tool("get_history", "Get the history of a pass.", "pass_id since", pass_id=TEXT, since=month)
     assert {c["since"] for c in given(history)} == {"2024-11"}
+
+
+def test_a_radius_is_not_said_without_its_centre() -> None:
+    far = {"radius_km": COUNT, "within_miles": COUNT, "within_days": COUNT}
+    calls = given(tool("find_sites", "Find sites.", "", kind=PICKED, **far))
+    assert {name for call in calls for name in call} == {"kind", "within_days"}

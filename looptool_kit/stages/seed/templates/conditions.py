@@ -64,6 +64,8 @@ def bound(name: str, tool: Tool) -> str:
     first = set(words_of(name).split()[:1])
     if words_of(name) not in first and any(first & {said(c) for c in cs} for _, cs in _others(name, tool)):
         return " ".join(first)  # `lost_reason` of the stage "lost"
+    if name not in tool.required and (far := _FAR.search(words_of(name))):
+        return far[0]  # how far from where?
     if re.search(r"\b(?:sort|order)(?: by)?$", words_of(name)) and (
         near := _NEAR.search(_choices(tool, name))
     ):
@@ -89,6 +91,9 @@ def _condition(text: str) -> str:
     return found[0] if found else ""
 
 
+_FAR = re.compile(
+    r"\bradius\b|\b(?:within|distance) (?:in )?(?:miles?|km|kilomet\w+|met\w+|m)\b|\bmax distance\b"
+)
 _NEAR = re.compile(r"\b(?:near(?:est|by)?|closest|distance|proximity|relevance|best match)\b")
 
 
