@@ -53,6 +53,8 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         ("set", "the room status"),
     ),
     "a noun that the description has too": ("delay_compensation", "Compensation for a delay", None),
+    "things on an account": ("listInvoices", "Invoices on an account.", ("list", "invoices")),
+    "bills by month": ("listBalances", "Balances for a month.", ("list", "balances")),
     "a noun at the end of what is reported": ("reportReject", "Report torn/short items.", None),
     "what is set or read, nobody knows": ("absence_request", "Absence request of an employee", None),
     "one more of these": ("animal-weight-log", "Weight log entry", None),
@@ -335,3 +337,20 @@ def test_a_radius_is_not_said_without_its_centre() -> None:
     far = {"radius_km": COUNT, "within_miles": COUNT, "within_days": COUNT}
     calls = given(tool("find_sites", "Find sites.", "", kind=PICKED, **far))
     assert {name for call in calls for name in call} == {"kind", "within_days"}
+
+
+def test_what_is_set_of_one_of_few_is_said() -> None:
+    zone, warm = {"type": "string", "enum": ["upstairs", "office"]}, WHOLE | {"minimum": 5, "maximum": 30}
+    heat = tool("SetThermostat", "Set the thermostat of a zone.", "zone", zone=zone, target=warm, mode=PICKED)
+    assert "it changes" in usable([heat])[1]["SetThermostat"]
+    needed = tool("SetThermostat", "Set the thermostat of a zone.", "zone target", zone=zone, target=warm)
+    assert all(len(call) == 2 for call in given(needed))
+
+
+def test_a_relation_is_not_drawn_beside_a_name() -> None:
+    person = {"full_name": TEXT, "relation": {"type": "string", "enum": ["mother", "father"]}}
+    add = tool("add_contact", "Add a contact.", "full_name", **person)
+    assert all("relation" not in call for call in given(add))
+    inside = {"type": "object", "properties": person, "required": ["full_name", "relation"]}
+    _, why = usable([tool("add_contact", "Add a contact.", "contact", contact=inside)])
+    assert "relation" in why["add_contact"]

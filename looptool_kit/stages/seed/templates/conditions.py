@@ -72,6 +72,8 @@ def bound(name: str, tool: Tool) -> str:
         return near[0]  # nearest to what?
     if whole := _part_of(words_of(name), [words_of(n) for n in tool.properties]):
         return f"of a {whole}"
+    if _OF_A_PERSON.search(words_of(name)) and any(_NAMES.search(words_of(n)) for n in tool.properties):
+        return "the name"  # a father is not called Elena
     if name in tool.required:
         return ""
     told_of_all = sentences(tool.description)
@@ -91,6 +93,8 @@ def _condition(text: str) -> str:
     return found[0] if found else ""
 
 
+_OF_A_PERSON = re.compile(r"\b(?:relation(?:ship)?|gender|sex|salutation|honorific|pronouns?)$")
+_NAMES = re.compile(r"(?:^|\b(?:first|last|full|given|contact|guest|customer|person|person's|patient) )name$")
 _FAR = re.compile(
     r"\bradius\b|\b(?:within|distance) (?:in )?(?:miles?|km|kilomet\w+|met\w+|m)\b|\bmax distance\b"
 )

@@ -230,7 +230,10 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     own = words_of(name).split()
     led = first != whole and low in lex.verb_forms()  # "a tool for converting units"
     known = (led or is_sure(low, rest, own)) and bool(rest or low == base)
-    leads = bool(re.match(rf"(?:{_PARTICLE} )?{DETERMINED.pattern}", rest, re.IGNORECASE)) or (
+    particle = (
+        "" if low.endswith("s") and base not in own[:1] else f"(?:{_PARTICLE} )?"
+    )  # "Invoices on an account"
+    leads = bool(re.match(rf"{particle}{DETERMINED.pattern}", rest, re.IGNORECASE)) or (
         own[:1] == [base] and low == base + "s"
     )
     if known or (

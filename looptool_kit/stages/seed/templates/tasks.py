@@ -15,6 +15,7 @@ from pydantic import JsonValue
 
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.stages.seed.templates.conditions import clash
+from looptool_kit.stages.seed.templates.content import IDS, changes, records, searches
 from looptool_kit.stages.seed.templates.fits import ambiguous_without
 from looptool_kit.stages.seed.templates.headlines import headline, subject_of
 from looptool_kit.stages.seed.templates.names import Unusable, words_of
@@ -25,7 +26,7 @@ from looptool_kit.stages.seed.templates.saying import say
 from looptool_kit.stages.seed.templates.slots import names_a_thing
 from looptool_kit.stages.seed.templates.values import atoms, draw
 from looptool_kit.stages.seed.templates.verbs import READING
-from looptool_kit.stages.seed.templates.wording import IDS, Able
+from looptool_kit.stages.seed.templates.wording import Able
 from looptool_kit.text.words import STOP, alike, stems
 from looptool_kit.world import frames
 from looptool_kit.world import grammar as g
@@ -122,22 +123,23 @@ def arguments(target: Able, scene: Scene, without: str = "") -> dict[str, Any]:
     """
     params = [p for p in target.spec.params if p.name != without]
     optional = [p for p in params if p.optional]
+    changing, recording, searching = changes(target.tool), records(target.tool), searches(target.tool)
     wanted = min(len(optional), scene.rng.choice((0, 0, 1, 1, 1, 2)))
-    if not wanted and target.changes and optional:
+    if not wanted and changing and optional:
         wanted = 1  # "update queue QUE-12" says nothing that is to be changed
     if not wanted and optional and len(optional) == len(params):
-        wanted = int(target.searches or scene.rng.random() < 0.8)
+        wanted = int(searching or scene.rng.random() < 0.8)
     new = [p for p in optional if p.type.name not in ("boolean", *IDS)]
-    if target.records:
+    if recording:
         telling = [p for p in params if p.type.name not in IDS and p.type.question not in DAYS]
         new = [p for p in new if p in telling] if all(p.optional for p in telling) else []
         wanted = max(wanted, int(bool(new)))  # "log a reading on batch B19-483" logs nothing
-    if target.searches:
+    if searching:
         new = [p for p in optional if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
-    if target.changes:  # "change the size of box 12" says a size
+    if changing:  # "change the size of box 12" says a size
         told = set(stems(target.spec.description)) - STOP
         new = [p for p in new if told & set(stems(p.name))] or new
-    if (target.changes or target.searches or target.records) and new:
+    if (changing or searching or recording) and new:
         optional = [scene.rng.choice(new), *optional]  # nor does "update queue QUE-12 and notify the owner"
     else:
         scene.rng.shuffle(optional)

@@ -14,8 +14,10 @@ from datetime import date
 from random import Random
 from typing import Any
 
+from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import boolean, choice
+from looptool_kit.stages.seed.templates.conditions import bound
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
@@ -150,8 +152,11 @@ def _group(name: str, schema: Mapping[str, Any], context: str) -> Type:
     parts: dict[str, Type] = {}
     # Beside "max" it is a minimum, and no minutes.
     full = {"min": "minimum", "max": "maximum"} if {"min", "max"} <= properties.keys() else {}
+    whole = Tool(name=name, description=words_of(name), parameters={**schema, "required": sorted(needed)})
     for key in (k for k in properties if k in needed):
         try:
+            if tie := bound(key, whole):
+                raise Unusable(f"it depends on others or on a condition ({tie[:60]!r})")
             parts[key] = type_of(full.get(key, key), properties[key], words_of(name), context)
             if isinstance(parts[key], Group | Many) or parts[key].name == "boolean":
                 raise Unusable("too much to say in a sentence")

@@ -34,10 +34,10 @@ _NOUNS_TOO = lex.word_set("""
     clear clone close commit complete contact control copy correct count crop decline delay deposit dispatch
     display dock dose download draft drain draw dry email end estimate exchange expire export extract feed
     file fill filter fine finish fix flag flip follow forecast format forward freeze grant grind group
-    harvest heat import increase index issue join kick kill label launch like link list load lock log login
-    look mail mark match measure message mix monitor mount move open order pack paint pause pay pick pin ping
-    place plan plant play polish post preview print process produce prune pull purchase push query quote
-    raise rank rate recall record refund release rent repeat reply report request reserve reset restart
+    harvest heat import increase index invoice issue join kick kill label launch like link list load lock log
+    login look mail mark match measure message mix monitor mount move open order pack paint pause pay pick
+    pin ping place plan plant play polish post preview print process produce prune pull purchase push query
+    quote raise rank rate recall record refund release rent repeat reply report request reserve reset restart
     return reverse review roast roll route run sample save scale scan schedule search seed select sell set
     share ship sign skip sort spawn split stack star start stir stitch stop store stream sum swap switch
     tag take test throttle toggle tow track train transfer trigger trim turn update upgrade upload view visit
@@ -85,6 +85,8 @@ def is_sure(word: str, rest: str, own: list[str]) -> bool:
     base = forms.get(word)
     if base is None or re.match(r"of\b", rest) or (word.endswith("ing") and not DETERMINED.match(rest)):
         return False
+    if word != base and base not in READING and base not in own[:1] and re.match(_PREPOSITION, rest):
+        return False  # "Invoices on an account"
     second = re.match(r"(?:or|and|/) (\w+) ", rest.lower())  # "lock or unlock a door"
     if base not in _NOUNS_TOO or _AFTER_A_VERB.match(rest.lower()) or (second and second[1] in forms):
         return True

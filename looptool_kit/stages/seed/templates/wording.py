@@ -19,12 +19,13 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.conditions import agree, bound, with_one_day
+from looptool_kit.stages.seed.templates.content import beside, changes, see_that_it_says_something
 from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
 from looptool_kit.stages.seed.templates.hints import plain, without_hints
 from looptool_kit.stages.seed.templates.kinds import TODAY
 from looptool_kit.stages.seed.templates.names import Unusable, is_id, words_of
 from looptool_kit.stages.seed.templates.nouns import DAYS, label_of, plural
-from looptool_kit.stages.seed.templates.numbers import LIMIT, NUMBERED
+from looptool_kit.stages.seed.templates.numbers import NUMBERED
 from looptool_kit.stages.seed.templates.slots import DETERMINER, slotted
 from looptool_kit.stages.seed.templates.stated import (
     demanded,
@@ -38,26 +39,10 @@ from looptool_kit.stages.seed.templates.stated import (
 )
 from looptool_kit.stages.seed.templates.technical import constants, is_of_the_tool, is_technical
 from looptool_kit.stages.seed.templates.values import Group, Many, type_of
-from looptool_kit.stages.seed.templates.verbs import CHANGING, KNOWN, MAKING, READING, TO_A_VALUE
+from looptool_kit.stages.seed.templates.verbs import KNOWN, READING, TO_A_VALUE
 from looptool_kit.text.words import STOP, stems
 from looptool_kit.world.spec import NOTHING, SLOT, Param, Spec
 from looptool_kit.world.types import TIME, Type
-
-_ACTIONS = ("action", "operation", "command", "mode_of_change")
-
-
-def changes(tool: Tool) -> bool:
-    """Tell whether a tool changes a thing that is there.
-
-    What it is said to, and what tells which one.
-    """
-    first, own = headline(tool)[0].split()[0], words_of(tool.name).split()
-    if any(n in _ACTIONS for n in tool.required):
-        return False  # what it does is said by a choice
-    if first in READING:
-        return False
-    verbs = {first, *own[:1], *own[-1:]} & CHANGING
-    return bool(verbs - {"set"}) or ("set" in verbs and any(is_id(words_of(n)) for n in tool.required))
 
 
 class Able(NamedTuple):
@@ -71,31 +56,6 @@ class Able(NamedTuple):
     """Verbs of the other tools of the catalogue."""
     constants: dict[str, JsonValue]
     """Arguments that nobody says and every call has."""
-
-    @property
-    def changes(self) -> bool:
-        """Whether it changes something that is there.
-
-        A call that gives no new value would do nothing.
-        """
-        return changes(self.tool)
-
-    @property
-    def records(self) -> bool:
-        """Whether it writes something down.
-
-        A call without a word of it would leave the record empty.
-        """
-        return headline(self.tool)[0] in _RECORDS
-
-    @property
-    def searches(self) -> bool:
-        """Whether it looks for something.
-
-        Without a word of what, a call would find all, or nothing.
-        """
-        verb, subject_words = headline(self.tool)
-        return verb in _FINDS or not (plural(subject_words) or verb in MAKING)
 
     def leaving_out(self, name: str) -> Spec:
         """The spec with phrases that need no value of one parameter."""
@@ -147,7 +107,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
     whose = [p.name for p in params if p.optional and is_of(p.name, subject_words)]
     params = [replace(p, optional=False) if whose == [p.name] else p for p in params]
     agree(params)
-    _see_that_it_says_something(tool, params)
+    see_that_it_says_something(tool, params)
     do, ask, need = phrases(verb, subject_words, tool, params, verbs)
     return Able(
         tool,
@@ -172,52 +132,9 @@ def _said_already(name: str, kind: Type, told: str) -> bool:
     return any(c and c <= there for c in choices)
 
 
+_SHIFTS = ("move", "reschedule", "postpone", "shift", "rebook")
 SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
-IDS = ("id", "uuid", "code")
-"""Names of the types of which a value tells which one is meant."""
-_SHIFTS = ("move", "reschedule", "postpone", "shift", "rebook")
-_RECORDS = ("log", "record", "write", "enter", "track", "note")
-_PARTS = re.compile(r"(?:\w+_)?(?:lines?|items|positions|products|articles|goods)|\w+(?:Lines?|Items)")
-"""What an order is made of."""
-_REMARK = re.compile(r"\b(?:comment|notes?|reason|justification|message|remarks?|memo)$")
-_FINDS = ("search", "find", "filter", "query", "look up", "lookup")
-
-
-def _see_that_it_says_something(tool: Tool, params: Sequence[Param]) -> None:
-    """Raise `Unusable` where nothing is left that is searched for or changed."""
-    verb = headline(tool)[0]
-    left = [p for p in params if p.type.name != "boolean" and not LIMIT.fullmatch(words_of(p.name))]
-    if changes(tool):
-        left = [p for p in left if p.type.name not in IDS]
-        told = set(stems(f"{' '.join(headline(tool))} {words_of(tool.name)} new to"))
-        new = [p for p in left if p.optional or told & set(stems(p.name))]
-        if (not left and len(tool.properties) > len(params)) or (not new and _unsaid(tool, params)):
-            raise Unusable("of what it changes nothing can be said surely: give the new values `examples`")
-    elif verb in MAKING and any(map(_PARTS.fullmatch, _unsaid(tool, params))):
-        raise Unusable("of what it makes the parts cannot be said: require them, or take them out")
-    elif verb in _RECORDS and len(tool.properties) > len(params):
-        if all(p.type.name in IDS or p.type.question in DAYS or p.optional for p in left):
-            raise Unusable("of what it writes down nothing can be said surely: give it `examples`")
-    elif verb in _FINDS and not left and tool.properties:
-        raise Unusable("of what it searches by nothing can be said surely: give it `examples`")
-    elif (
-        verb in READING
-        and not left
-        and not plural(headline(tool)[1])
-        and any(map(_is_an_id, tool.properties))
-    ):
-        raise Unusable("of what tells which one is meant nothing can be said surely: make it required")
-
-
-def _unsaid(tool: Tool, params: Sequence[Param]) -> list[str]:
-    """The parameters that no request says, but for remarks."""
-    said = {p.name for p in params}
-    return [n for n in tool.properties if n not in said and not _is_a_remark(n)]
-
-
-def _is_an_id(name: str) -> bool:
-    return is_id(words_of(name))
 
 
 def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
@@ -240,18 +157,6 @@ def only_number(tool: Tool) -> bool:
     kinds = [(n, s) for n, s in tool.properties.items() if n in tool.required and isinstance(s, dict)]
     told = [s for n, s in kinds if not (is_id(words_of(n)) or NUMBERED.fullmatch(words_of(n)) or "enum" in s)]
     return len(told) == 1 and told[0].get("type") in ("integer", "number")
-
-
-def beside(name: str, kind: Type) -> bool:
-    """Tell whether it is no new value of what is changed.
-
-    A flag, or a remark.
-    """
-    return kind.name == "boolean" or _is_a_remark(name)
-
-
-def _is_a_remark(name: str) -> bool:
-    return _REMARK.search(words_of(name)) is not None
 
 
 def _param(tool: Tool, name: str, schema: dict[str, Any], kind: Type, needed: bool) -> Param:
