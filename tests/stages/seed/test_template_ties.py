@@ -53,6 +53,11 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         ("set", "the room status"),
     ),
     "a noun that the description has too": ("delay_compensation", "Compensation for a delay", None),
+    "the verb behind the name of a part": (
+        "accounts__get_invoice",
+        "Buyer's invoice with hammer, premium, tax and any right.",
+        ("get", "the invoice"),
+    ),
     "things on an account": ("listInvoices", "Invoices on an account.", ("list", "invoices")),
     "bills by month": ("listBalances", "Balances for a month.", ("list", "balances")),
     "a noun at the end of what is reported": ("reportReject", "Report torn/short items.", None),

@@ -327,7 +327,8 @@ def from_name(name: str, description: str = "") -> tuple[str, str] | None:
     None where it does not. It stands first or last: "create_issue" -> ("create", "an issue"), "users.list"
     -> ("list", "users"). A noun, too, is a verb where the description begins with it as one.
     """
-    words = words_of(name).split()
+    own = re.split(r"__|[./:]", name)[-1]  # "accounts__get_invoice"
+    words = words_of(own if len(words_of(own).split()) > 1 else name).split()
     forms = lex.verb_forms()
     if not words:
         return None
