@@ -53,6 +53,18 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         ("set", "the room status"),
     ),
     "a noun that the description has too": ("delay_compensation", "Compensation for a delay", None),
+    "the verb behind the name of a part": (
+        "accounts__get_invoice",
+        "Buyer's invoice with hammer, premium, tax and any right.",
+        ("get", "the invoice"),
+    ),
+    "a queue of moves": ("move_queue", "Open moves", None),
+    "an issue that is reported": (
+        "quality_report_issue",
+        "Log an issue found in review or by a client.",
+        None,
+    ),
+    "no word of what is sent": ("robot_charge", "Send to charger.", None),
     "things on an account": ("listInvoices", "Invoices on an account.", ("list", "invoices")),
     "bills by month": ("listBalances", "Balances for a month.", ("list", "balances")),
     "a noun at the end of what is reported": ("reportReject", "Report torn/short items.", None),
@@ -272,6 +284,13 @@ OFTEN = {"type": "string", "enum": ["weekly", "monthly"]}
             "slot.offset",
         ),
         ("live_snapshot", "Use this when somebody asks.", "site_id", {"site_id": TEXT}, "verb first"),
+        (
+            "create_move",
+            "Queue a move.",
+            "to_type to_id",
+            {"to_type": {"type": "string", "enum": ["DOCK", "GATE"]}, "to_id": TEXT},
+            "to_id depends",
+        ),
         ("book_swim", "Book a swim. Each child must have an adult.", "guests", {"guests": COUNT}, "demands"),
         (
             "join_list",

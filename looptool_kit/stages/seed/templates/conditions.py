@@ -50,6 +50,8 @@ def bound(name: str, tool: Tool) -> str:
     In the words of a description; empty if nothing does.
     """
     told = described(tool.properties[name])
+    if kind := _kind_of(words_of(name), tool):
+        return kind
     if is_id(words_of(name)) and name in tool.required:
         return ""  # which one it is contradicts nothing
     if found := _condition(told):
@@ -85,6 +87,13 @@ def bound(name: str, tool: Tool) -> str:
         if own and own <= set(stems(sentence)) and _condition(sentence) and not is_id(words_of(name)):
             return sentence.strip(" .")
     return ""
+
+
+def _kind_of(words: str, tool: Tool) -> str:
+    """The parameter that says of what kind the thing is that an ID tells: `target_id` of a `target_type`."""
+    noun = re.sub(r" (?:id|no|number|ref|reference|code)$", "", words)
+    kinds = {f"{noun} {word}" for word in ("type", "kind")} if noun != words else set()
+    return next((n for n, choices in _others("", tool) if choices and words_of(n) in kinds), "")
 
 
 def _condition(text: str) -> str:

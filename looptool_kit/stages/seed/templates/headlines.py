@@ -13,6 +13,7 @@ from looptool_kit.stages.seed.templates import lexicon as lex
 from looptool_kit.stages.seed.templates.cuts import cut
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.stages.seed.templates.nouns import in_plural, plural
+from looptool_kit.stages.seed.templates.routes import from_route
 from looptool_kit.stages.seed.templates.verbs import (
     CHANGING,
     DETERMINED,
@@ -49,6 +50,21 @@ _QUESTION = re.compile(
 )
 _OF_THE_TOOL = re.compile(r"\s*(?:please )?(?:use|call|invoke|prefer) (?:this|it|when|only)\b", re.IGNORECASE)
 """What a description says of the tool, and not what the tool does: "Use this when somebody asks"."""
+_TAKING = (
+    "add",
+    "send",
+    "move",
+    "transfer",
+    "post",
+    "return",
+    "resume",
+    "remove",
+    "copy",
+    "assign",
+    "put",
+    "take",
+)
+"""Verbs that say nothing without an object."""
 _LIGHT = ("give", "let", "put", "take", "make", "keep", "bring", "hand", "have")
 """Verbs that say little by themselves."""
 _ENTANGLED = re.compile(
@@ -95,7 +111,10 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
         said = told[0], told[1]  # something is given back
     if said and named and said[0] in _LIGHT and named[1] and named[0] != said[0]:
         said = None  # "give a family more time", which `renew_loan` calls by its name
-    if said and re.match(r"(?:the )?(?:at|by|during|via|within|until|under|as)\b", said[1]):
+    if said and (
+        re.match(r"(?:the )?(?:at|by|during|via|within|until|under|as)\b", said[1])
+        or (said[0] in _TAKING and re.match(r"(?:to|from|into|after|before)\b", said[1]))
+    ):
         said = None  # "cancel at the end of the period", and what is cancelled is in the name
     if said and said[0] in READING:  # "List all orders", of one state
         said, first = (said[0], _ALL.sub("", said[1])), _ALL.sub("", first)
@@ -203,7 +222,7 @@ def _lemma(word: str, name: str) -> str:
 def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     """Verb, rest, and whether the text has the verb; without one it is a noun phrase, to get."""
     if route := re.fullmatch(r"(GET|PUT|POST|DELETE|PATCH|HEAD|OPTIONS|TRACE) (/\S*)", text.strip()):
-        return _from_route(route[1], route[2])
+        return from_route(route[1], route[2])
     first = re.split(r"(?<=[^.\s]{2})(?<!incl)(?<!excl)[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
     first = first.replace("incl.", "including")
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
@@ -293,30 +312,7 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
 
 _PARTICLE = r"(?:up|in|out|on|off|down|back|away|over)"
 _PARTICLES = ("look", "log", "sign", "turn", "switch", "shut", "set", "clean", "back", "power")
-_BY_METHOD = {
-    "GET": "get", "HEAD": "check", "POST": "create", "PUT": "set", "PATCH": "update", "DELETE": "delete",
-}  # fmt: skip
-
-
-def _from_route(method: str, route: str) -> tuple[str, str, bool] | None:
-    """What an operation does that only its method and path describe.
-
-    `DELETE /guilds/{guild}/members/{user}` -> ("delete", "a member").
-    """
-    parts = [p for p in route.split("/") if p]
-    words = [words_of(p) for p in parts if "{" not in p and not re.fullmatch(r"v\d+|api", p)]
-    if not words or method not in _BY_METHOD:
-        return None
-    one = "{" in parts[-1] or method == "POST"
-    noun, verb = words[-1], _BY_METHOD[method]
-    if method == "GET" and not one and plural(noun):
-        return "list", f"the {noun}", True
-    noun = " ".join([*noun.split()[:-1], stem(noun.split()[-1])]) if one else noun
-    noun = re.sub(r"\bids?$", "ID", noun)
-    return verb, f"a{'n' if noun[0] in 'aeiou' else ''} {noun}" if one else f"the {noun}", True
-
-
-_COMMANDS = lex.word_set("check find list move query search set start stop update upload view")
+_COMMANDS = lex.word_set("check find list search set start stop update upload view")
 """Of the verbs that are nouns as well those that names begin with as verbs."""
 
 
@@ -327,7 +323,8 @@ def from_name(name: str, description: str = "") -> tuple[str, str] | None:
     None where it does not. It stands first or last: "create_issue" -> ("create", "an issue"), "users.list"
     -> ("list", "users"). A noun, too, is a verb where the description begins with it as one.
     """
-    words = words_of(name).split()
+    own = re.split(r"__|[./:]", name)[-1]  # "accounts__get_invoice"
+    words = words_of(own if len(words_of(own).split()) > 1 else name).split()
     forms = lex.verb_forms()
     if not words:
         return None
@@ -336,13 +333,20 @@ def from_name(name: str, description: str = "") -> tuple[str, str] | None:
 
     def surely(word: str) -> bool:
         alike = any(word in group and told in group for group in (READING, CHANGING, MAKING))
-        return forms.get(word) == word and (not ambiguous(word) or word in _COMMANDS or word == told or alike)
+        return forms.get(word) == word and (
+            not ambiguous(word) or word in _COMMANDS or word == told or alike or word == low == "move"
+        )
 
     if surely(words[0]):
         verb, rest = words[0], words[1:]
     elif forms.get(low) == words[0]:
         return None  # `reportReject`, "Report torn items": nothing is rejected
-    elif len(words) > 1 and surely(words[-1]) and (words[-1] not in LOOKED_UP or plural(words[-2])):
+    elif (
+        len(words) > 1
+        and surely(words[-1])
+        and (not ambiguous(words[-1]) or words[-1] in (*_COMMANDS, told))
+        and (words[-1] not in LOOKED_UP or plural(words[-2]))
+    ):
         verb, rest = words[-1], words[:-1]
     else:
         return None
