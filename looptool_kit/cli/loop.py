@@ -166,9 +166,16 @@ def convert(path: RunFolder) -> None:
 @app.command(rich_help_panel=LOOK)
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
+    from looptool_kit.core.errors import RunError
+    from looptool_kit.report.summary import timings
     from looptool_kit.run.folder import Run
 
-    _report(Run.open(path, read_only=True))
+    run = Run.open(path, read_only=True)
+    if not timings(run):
+        raise RunError(
+            f"nothing has run in {path} yet, so nothing can be reported. Next: looptool loop {path}"
+        )
+    _report(run)
 
 
 def _report(run: Run) -> None:

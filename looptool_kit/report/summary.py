@@ -79,14 +79,18 @@ def print_scoreboard(run: Run) -> None:
                 for c in cells
             ),
         )
-    show(grid)
+    if scores_of:
+        show(grid)
+    else:
+        say(f"No policy has been evaluated yet. Next: looptool loop {shlex.quote(str(run.path))}")
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
     for part in rows_of[0] if rows_of else ():
         grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
-    show(grid)
+    if rows_of:
+        show(grid)
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         say(line)
 

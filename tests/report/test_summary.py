@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from looptool_kit.cli import app
 from looptool_kit.config import load_preset
 from looptool_kit.core.records import Expansions, Probe, Probes, Score, Scores, Truths, Verdict, Verdicts
 from looptool_kit.core.samples import Samples
@@ -177,3 +179,16 @@ def test_the_forecast_grows_with_the_work_and_knows_the_embedded_model_alone(
         forecast(load_preset("cpu", model="someone/else")) is None
         and forecast(load_preset("single-gpu-4b")) is None
     )
+
+
+def test_a_run_that_has_not_begun_has_no_report_but_a_next_step(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run", "cpu-quick", seeds__first=12, seeds__held_out=2).close()
+    asked = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert asked.exit_code == 1 and "nothing has run" in str(asked.exception)
+    assert f"looptool loop {tmp_path / 'run'}" in str(asked.exception) and "n = 0" not in asked.output
+    assert not (tmp_path / "run" / "report.html").exists()
+    with Run.open(tmp_path / "run") as run:
+        seed(run)
+    half = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert half.exit_code == 0 and "No policy has been evaluated yet" in half.output
+    assert "n = 0" not in half.output and (tmp_path / "run" / "report.html").exists()
