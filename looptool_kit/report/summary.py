@@ -29,6 +29,7 @@ STAGES = (
     "seed",
     "policy",
     "scores",
+    "development_scores",
     "probes_raw",
     "frontier",
     "verdicts",
@@ -37,6 +38,7 @@ STAGES = (
     "augment_losses",
     "composition",
 )
+"""Manifests whose time is told, as `looptool plan` counts it: `probes` has that of `probes_raw` again."""
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:

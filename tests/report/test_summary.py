@@ -4,10 +4,13 @@ the forecast before it starts.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scripted_runs import finished_loop, scripted
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -17,7 +20,8 @@ from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import forecast as forecasts
 from looptool_kit.report.forecast import forecast
-from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, views
+from looptool_kit.report.plan import plan
+from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, timings, views
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
 from looptool_kit.stages.seed.stage import seed
@@ -192,3 +196,16 @@ def test_a_run_that_has_not_begun_has_no_report_but_a_next_step(tmp_path: Path) 
     half = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
     assert half.exit_code == 0 and "No policy has been evaluated yet" in half.output
     assert "n = 0" not in half.output and (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("settings", [{}, {"augment__perturbations": ["typos"]}])
+def test_the_report_counts_the_time_that_the_plan_counts(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    with finished_loop(tmp_path / "run", **settings) as run:
+        for number, path in enumerate(sorted(run.path.glob("*/**/*.json"))):
+            if "seconds" in (facts := json.loads(path.read_text())):
+                path.write_text(json.dumps(facts | {"seconds": 2.0**number}))
+        planned = sum(step.seconds for step in plan(run))
+        assert sum(row["seconds"] for row in timings(run)) == planned
