@@ -67,7 +67,9 @@ def init(
 
 @app.command(rich_help_panel=START)
 def loop(
-    path: RunFolder = Path("runs/tour"),
+    path: Annotated[
+        Path | None, typer.Argument(help="The run folder; by default runs/ and the preset's name: runs/cpu.")
+    ] = None,
     preset: Preset = None,
     seed: SeedOption = None,
     set_: Set = None,
@@ -88,6 +90,7 @@ def loop(
     from looptool_kit.loop import Loop
     from looptool_kit.report.time_left import time_left
 
+    path = path or Path("runs") / (preset or "cpu")  # as `make loop` has it
     run = open_or_create(path, preset, overrides_of(set_, seed))
     if cluster is not None:
         use_cluster(run, cluster)
