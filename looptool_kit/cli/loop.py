@@ -41,7 +41,7 @@ def init(
     seed: SeedOption = None,
     set_: Set = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Make one tool of near-duplicates (see the section [merge]).")
+        bool, typer.Option("--merge", help="Make one tool of near-duplicates (`looptool settings merge`).")
     ] = False,
 ) -> None:
     """Make a run folder with the settings of a preset.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted_runs import SMALL, finished_loop, scripted
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -260,6 +263,28 @@ def test_the_help_has_panels_and_every_command_is_in_one() -> None:
 def test_the_help_of_a_loop_names_every_preset() -> None:
     said = looptool("loop", "--help", COLUMNS="200").stdout
     assert [name for name in presets() if name not in said] == []
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        below = hasattr(command, "commands")
+        yield from commands(command, (*words, name)) if below else [((*words, name), command)]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [pytest.param(w, c, id=" ".join(w)) for w, c in commands(get_command(app))]
+)
+def test_the_help_shows_all_that_is_written(words: tuple[str, ...], command: Any) -> None:
+    """What stands in square brackets is markup to who renders it: it is gone, or colours the rest."""
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "1000", "TERM": "dumb"}).output
+    said = " ".join(shown.replace("│", " ").split())
+    written = [command.help or "", *(getattr(p, "help", None) or "" for p in command.params)]
+    for text in written:
+        for part in text.split("\n\n"):
+            assert " ".join(part.split()) in said, part
+        assert re.search(r"\(\W*\)|\[\W*\]|``|“”", text) is None, text
+        assert all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}", "“”")), text
+        assert text.count("`") % 2 == 0, text
 
 
 # ------------------------------------------------------------------------ progress
