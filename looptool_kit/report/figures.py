@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
+from looptool_kit.core.grading import told_kind
 from looptool_kit.core.records import STATES, Probe, State
 from looptool_kit.core.stats import Clustered, Paired, ScoreRow
 from looptool_kit.drawing import NEAR_ONE, forest, heatmap, histogram, intervals, lines
@@ -59,12 +60,16 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> str:
     return histogram(edges, counts, title, "perplexity", width=640, origin=NEAR_ONE)
 
 
-def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
+def error_counts(probes: Iterable[Probe], asking: Set[str] = frozenset()) -> Counter[tuple[str, str]]:
     """(tool, error kind) -> samples with that fault at that tool.
 
-    A sample counts once for each pair.
+    A sample counts once for each pair. `asking` are ids of samples whose label asks back (`told_kind`).
     """
-    return Counter(pair for p in probes for pair in {(f.tool or "(no tool)", f.kind) for f in p.faults})
+    return Counter(
+        pair
+        for p in probes
+        for pair in {(f.tool or "(no tool)", told_kind(f.kind, p.sample_id in asking)) for f in p.faults}
+    )
 
 
 def errors_figure(counts: Counter[tuple[str, str]]) -> str:

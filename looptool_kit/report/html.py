@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.grading import told_kind
 from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import (
     OPTIONAL_PARTS,
@@ -217,9 +218,15 @@ def _errors(data: ReportData) -> dict[str, Any] | None:
     probed = [(j, iteration.probes) for j, iteration in enumerate(data.iterations, 1) if iteration.probes]
     if not probed:
         return None
-    kinds = {j: Counter(p.error for p in probes if p.error) for j, probes in probed}
+    asking = {
+        j: {s.id for s in iteration.samples if s.label.asks} for j, iteration in enumerate(data.iterations, 1)
+    }
+    kinds = {
+        j: Counter(told_kind(p.error, p.sample_id in asking[j]) for p in probes if p.error)
+        for j, probes in probed
+    }
     names = [k for k, _ in sum(kinds.values(), Counter[str]()).most_common()]
-    last = figures.error_counts(probed[-1][1])
+    last = figures.error_counts(probed[-1][1], asking[probed[-1][0]])
     return {
         "numbers": [j for j, _ in probed],
         "rows": [(name, [kinds[j][name] for j, _ in probed]) for name in names],
@@ -330,6 +337,7 @@ def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, An
     return {
         "sample": sample,
         "probe": probe,
+        "faults": [fault.told(sample.label.asks) for fault in probe.faults],
         "verdict": verdict,
         "label": label,
         "prediction": (

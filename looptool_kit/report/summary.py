@@ -360,6 +360,8 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
 def _iteration(run: Run, j: int) -> IterationData:
     probes = _outlines(run, j)
     shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
+    # Only their labels tell whether they should have declined or asked.
+    shown |= {p.sample_id for p in probes if any(f.kind == "should_have_declined" for f in p.faults)}
     samples, whole = _of(run, shown, j)
     by_id = {p.sample_id: p for p in whole}
     return IterationData(

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from made_up_report import made_up_report
 
-from looptool_kit.core.grading import Fault
+from looptool_kit.core.grading import Fault, grade
 from looptool_kit.core.records import Probe, Probes
+from looptool_kit.core.samples import Label, ToolCall
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import figures
 from looptool_kit.report.data import IterationData, ReportData
@@ -220,6 +221,18 @@ def test_a_tool_fault_without_tool_is_counted():
     }
     probe = Probe(sample_id="a", iteration=1, answer=answer, faults=(fault, fault), **facts)
     assert figures.error_counts([probe]) == {("(no tool)", "unparsable"): 1}
+
+
+def test_where_a_question_was_due_the_error_is_not_that_nothing_was_declined():
+    """In the recorded run five of iteration 2 call where the label asks for what is missing."""
+    page = Reader(render(report_data(Run.open(SAMPLE_RUN, read_only=True))))
+    assert "should have asked" in page.text and "should have declined" not in page.text
+    asked, declined = Label(reply="Which city?", asks=True), Label(reply="I cannot do that.")
+    call = Answer(calls=(ToolCall(name="get_weather"),))
+    for label, words in ((asked, "should have asked"), (declined, "should have declined")):
+        (fault,) = grade(call, label).faults
+        assert fault.kind == "should_have_declined"
+        assert fault.told(label.asks) == f"{words} at get_weather"
 
 
 def test_the_loop_is_compared_with_its_control(page):
