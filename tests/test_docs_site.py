@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import looptool_kit as lt
-from looptool_kit.report.summary import took
+from looptool_kit.report.taken import took
 from looptool_kit.run.folder import Run
 
 ROOT = Path(__file__).parent.parent

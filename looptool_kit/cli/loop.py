@@ -170,7 +170,7 @@ def convert(path: RunFolder) -> None:
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
     from looptool_kit.core.errors import RunError
-    from looptool_kit.report.summary import timings
+    from looptool_kit.report.taken import timings
     from looptool_kit.run.folder import Run
 
     run = Run.open(path, read_only=True)
@@ -183,7 +183,8 @@ def report(path: RunFolder) -> None:
 
 def _report(run: Run) -> None:
     from looptool_kit.core.errors import full_disk_explained
-    from looptool_kit.report.summary import print_scoreboard, report_run, took
+    from looptool_kit.report.summary import print_scoreboard, report_run
+    from looptool_kit.report.taken import took
 
     print_scoreboard(run)
     say(took(run))

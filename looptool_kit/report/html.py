@@ -27,6 +27,7 @@ from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
 from looptool_kit.report.data import ReportData
 from looptool_kit.report.render import drawn, render_template
+from looptool_kit.report.words import meanings, told
 from looptool_kit.stages.evaluate.robustness import changes
 
 ENOUGH = "passed, but enough already"
@@ -47,6 +48,8 @@ def write_report(data: ReportData, path: str | Path) -> Path:
 def render(data: ReportData) -> str:
     """The page as text."""
     histories = [iteration.history for iteration in data.iterations]
+    worst_items = _worst(data)
+    used = {name for s in data.scores for name in (s.kind, s.split)} | {i["sample"].kind for i in worst_items}
     return render_template(
         "report.html.jinja",
         data=data,
@@ -66,8 +69,11 @@ def render(data: ReportData) -> str:
         verdicts=_verdicts(data),
         noise=_noise(data.noise),
         expansions=_expansions(data),
+        rewarded=figures.rewarded(histories),
+        told=told,
+        meanings=meanings(used),
         history=[(title, drawn(svg)) for title, svg in figures.history_figures(histories)],
-        worst=_worst(data),
+        worst=worst_items,
         timings=_timings(data.timings),
     )
 
@@ -184,8 +190,7 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
                 int(row.get("total") or sum(counts)),
             )
         )
-    heads = ["seed-new" if p == "seed" else p for p in parts]
-    return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
+    return {"heads": parts, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
 
 
 def _probed(data: ReportData) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from looptool_kit.core.records import EVIDENCE, TOKENS, Expansions, Probes, Trut
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column, read_lines
-from looptool_kit.core.terminal import cell, duration, say, show
+from looptool_kit.core.terminal import cell, say, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -21,24 +21,10 @@ from looptool_kit.report.data import IterationData, ReportData
 from looptool_kit.report.flow import flow_of
 from looptool_kit.report.html import worst, write_report
 from looptool_kit.report.rewarded import reward_lines
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
-
-STAGES = (
-    "seed",
-    "policy",
-    "scores",
-    "development_scores",
-    "probes_raw",
-    "frontier",
-    "verdicts",
-    "expansions",
-    "augmented",
-    "augment_losses",
-    "composition",
-)
-"""Manifests whose time is told, as `looptool plan` counts it: `probes` has that of `probes_raw` again."""
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -315,35 +301,6 @@ def report_data(run: Run) -> ReportData:
         made_with=made_with(run),
         tools=tools(run),
     )
-
-
-def took(run: Run) -> str:
-    """Wall time of all finished stages, and the most memory of one.
-
-    The memory is that of the process which made the stage.
-    """
-    manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
-    return (
-        f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory"
-        f" {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
-    )
-
-
-def timings(run: Run) -> list[dict[str, Any]]:
-    """Seconds of each finished stage: rows of stage, iteration, seconds."""
-    out = []
-    for j in (0, *run.iterations):
-        for stage in STAGES:
-            manifest = run.manifest(stage, j)
-            if manifest:
-                out.append(
-                    {
-                        "stage": stage.replace("_raw", "").replace("policy", "train"),
-                        "iteration": j,
-                        "seconds": manifest["seconds"],
-                    }
-                )
-    return out
 
 
 def history(run: Run, iteration: int) -> list[dict[str, Any]]:

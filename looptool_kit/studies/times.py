@@ -7,7 +7,7 @@ from pathlib import Path
 
 from looptool_kit.config import Settings
 from looptool_kit.report.forecast import forecast as forecast_of_loop
-from looptool_kit.report.summary import timings
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 
 Place = tuple[int, str]

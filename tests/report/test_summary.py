@@ -21,7 +21,8 @@ from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import forecast as forecasts
 from looptool_kit.report.forecast import forecast
 from looptool_kit.report.plan import plan
-from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, timings, views
+from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, views
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
 from looptool_kit.stages.seed.stage import seed
