@@ -1,7 +1,7 @@
 """LoopTool Workbench: the loop between data and training, for tool-calling models.
 
     import looptool_kit as lt
-    run = lt.Run.create("runs/tour", preset="cpu")
+    run = lt.Run.create("runs/demo", preset="cpu")
     lt.Loop(run).run()
 
 The public names below are imported on first use, in the order of the loop, so that `import looptool_kit`

@@ -180,7 +180,7 @@ def _gpu() -> Iterable[Finding]:
         for facts in about(cards.split("; ")[0]):
             yield Finding(*facts)
     if importlib.util.find_spec("torch") is None:
-        remedy = "make setup, or see 'Install without make' in the README"
+        remedy = "make setup, or see 'Without make' in docs/start.md"
         yield Finding("torch", False, "not installed", remedy)
         return
     import torch

@@ -11,6 +11,8 @@ import pytest
 import yaml
 
 import looptool_kit as lt
+from looptool_kit.report.taken import took
+from looptool_kit.run.folder import Run
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -85,6 +87,23 @@ def test_the_reference_holds_the_public_names() -> None:
 def test_the_readme_is_short() -> None:
     """Tables and code count too."""
     assert 700 <= len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "start.md"], ids=lambda page: page.name)
+def test_how_long_a_loop_takes_is_told_before_its_command(page: Path) -> None:
+    run = Run.open(ROOT / "sample_data" / "run", read_only=True)
+    taken = took(run).removeprefix("stages: ").partition(",")[0]
+    text = page.read_text(encoding="utf-8")
+    assert -1 < text.find(taken) < text.index("```")
+
+
+def test_the_tour_takes_as_long_as_the_pages_say() -> None:
+    tour = (ROOT / "notebooks" / "00_tour.py").read_text(encoding="utf-8")
+    minutes = re.search(r"a minute, reading (\w+)\.", tour)
+    assert minutes
+    for page in (ROOT / "README.md", DOCS / "views.md"):
+        said = re.search(r"`00_tour`[^;]*? in (\w+) minutes", page.read_text(encoding="utf-8"))
+        assert said and said[1] == minutes[1], page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

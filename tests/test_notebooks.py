@@ -319,7 +319,7 @@ def test_another_run_is_not_taken_for_the_recorded_one(start: Any) -> None:
     start.open_run("loop", "cpu-quick")
     with pytest.raises(lt.RunError, match="another run than the recorded one"):
         start.recorded("loop")
-    assert 'start.recorded("tour")' not in (NOTEBOOKS / "00_tour.py").read_text(), "runs/tour is the loop's"
+    assert 'start.recorded("cpu")' not in (NOTEBOOKS / "00_tour.py").read_text(), "runs/cpu is the loop's"
 
 
 def test_cells_say_nothing_to_a_linter() -> None:

@@ -10,12 +10,15 @@ import typer
 from looptool_kit.cli.common import LOOK, app
 from looptool_kit.core.terminal import say, show
 
+RUNS = Path("runs")
+"""Where runs are kept unless a person says otherwise."""
+
 
 @app.command(name="runs", rich_help_panel=LOOK)
 def runs_command(
     folder: Annotated[
         Path, typer.Argument(help="The folder that holds runs, three deep at the most.")
-    ] = Path("runs"),
+    ] = RUNS,
 ) -> None:
     """List the runs in a folder.
 
@@ -26,6 +29,9 @@ def runs_command(
     from looptool_kit.core.terminal import cell
     from looptool_kit.report.runs import runs
 
+    if folder == RUNS and not folder.exists():
+        say("no run yet: looptool loop")
+        return
     if not folder.is_dir():
         raise ValueError(f"{folder} is not a folder: name the one that holds your runs")
     found = runs(folder)

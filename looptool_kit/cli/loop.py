@@ -41,7 +41,7 @@ def init(
     seed: SeedOption = None,
     set_: Set = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Make one tool of near-duplicates (see the section [merge]).")
+        bool, typer.Option("--merge", help="Make one tool of near-duplicates (`looptool settings merge`).")
     ] = False,
 ) -> None:
     """Make a run folder with the settings of a preset.
@@ -67,7 +67,9 @@ def init(
 
 @app.command(rich_help_panel=START)
 def loop(
-    path: RunFolder = Path("runs/tour"),
+    path: Annotated[
+        Path | None, typer.Argument(help="The run folder; by default runs/ and the preset's name: runs/cpu.")
+    ] = None,
     preset: Preset = None,
     seed: SeedOption = None,
     set_: Set = None,
@@ -88,6 +90,7 @@ def loop(
     from looptool_kit.loop import Loop
     from looptool_kit.report.time_left import time_left
 
+    path = path or Path("runs") / (preset or "cpu")  # as `make loop` has it
     run = open_or_create(path, preset, overrides_of(set_, seed))
     if cluster is not None:
         use_cluster(run, cluster)
@@ -166,14 +169,22 @@ def convert(path: RunFolder) -> None:
 @app.command(rich_help_panel=LOOK)
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
+    from looptool_kit.core.errors import RunError
+    from looptool_kit.report.taken import timings
     from looptool_kit.run.folder import Run
 
-    _report(Run.open(path, read_only=True))
+    run = Run.open(path, read_only=True)
+    if not timings(run):
+        raise RunError(
+            f"nothing has run in {path} yet, so nothing can be reported. Next: looptool loop {path}"
+        )
+    _report(run)
 
 
 def _report(run: Run) -> None:
     from looptool_kit.core.errors import full_disk_explained
-    from looptool_kit.report.summary import print_scoreboard, report_run, took
+    from looptool_kit.report.summary import print_scoreboard, report_run
+    from looptool_kit.report.taken import took
 
     print_scoreboard(run)
     say(took(run))

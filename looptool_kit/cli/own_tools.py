@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import show_call
 from looptool_kit.core.tables import read_lines
 from looptool_kit.core.terminal import say
@@ -20,12 +21,20 @@ MANY, REASONS = 20, 5
 """Names and reasons that are shown; of more the first, the most frequent."""
 REQUESTS = 6
 """Requests that are shown to be read, of tools from the first to the last."""
+NOTHING = """no request can be written from these tools, so nothing can be trained on them yet. Either
+  say in their schemas what people say, with `enum` or `examples`, and run the same init again;
+  or give requests of your own: looptool init ... --set seeds.source=my_samples.jsonl
+  or let a language model write them: looptool init ... --set seeds.source=trees, with a generator_llm.
+{run}/run.toml holds the settings so far. docs/tools.md has more on each."""
 
 
 def say_tools(run: Run) -> None:
     """Print what became of the tools.
 
     How many there are, were renamed, left out and cannot be asked for, with reasons.
+
+    Raises:
+        RunError: No tool gets a request from templates, so a loop would have nothing to train on.
     """
     tools, originals = tools_of(run), original_names(run)
     _row(len(tools), f"tools in {run.path / 'tools.json'}: {_some(t.name for t in tools)}")
@@ -56,8 +65,9 @@ def say_tools(run: Run) -> None:
             say(f"       and {len(reasons) - MANY} more: `looptool seed` names all in rejected.jsonl")
     _row(tried.refused.total(), f"of {tried.tried} tried requests refused by a check, and not used")
     _reasons(tried.refused)
-    if tried.passed:
-        _say_requests(list(tried.passed.values()))
+    if not tried.passed:
+        raise RunError(NOTHING.format(run=run.path))
+    _say_requests(list(tried.passed.values()))
 
 
 def _say_requests(samples: Sequence[Sample]) -> None:

@@ -46,8 +46,12 @@ class Fault(Frozen):
     got: JsonValue = None
 
     def __str__(self) -> str:
+        return self.told()
+
+    def told(self, asks: bool = False) -> str:
+        """The difference in words; `asks`: the label is a question back."""
         where = f"{self.tool}.{self.parameter}" if self.parameter else self.tool
-        words = self.kind.replace("_", " ") + (f" at {where}" if where else "")
+        words = told_kind(self.kind, asks).replace("_", " ") + (f" at {where}" if where else "")
         if self.kind in ("wrong_value", "wrong_type"):
             words += (
                 f": {json.dumps(self.got, ensure_ascii=False)} instead of"
@@ -56,6 +60,15 @@ class Fault(Frozen):
         elif self.kind in ("wrong_tool", "unknown_tool"):
             words += f": {self.got}"
         return words
+
+
+def told_kind(kind: str, asks: bool) -> str:
+    """The kind of a fault as people are told it.
+
+    A call in place of a reply is one kind in all tables. Where the label asks back (`asks`) nothing was to be
+    declined.
+    """
+    return "should_have_asked" if asks and kind == "should_have_declined" else kind
 
 
 class Grade(NamedTuple):

@@ -34,7 +34,7 @@ NAMES: dict[Stage, tuple[str, ...]] = {
     "state": (*reversed(STATES), "not probed"),
     "verdict": (*VERDICTS, "unjudged", "no verdict"),
     "fate": ("error seed", "relabelled", "HPPL", "kept unjudged", "discarded", "merged", "left out"),
-    "new": ("children", "fresh seed", "perturbed", "from an earlier dataset"),
+    "new": ("children", "seed", "perturbed", "from an earlier dataset"),
 }
 """The names that occur in each stage. `merged`: stands there in a row that another sample had already become.
 `left out`: correct, and not taken for its perplexity. `new`: where rows of a dataset come from that were no
@@ -250,7 +250,7 @@ def _steps(run: Run, j: int, rows: Iterable[Fate]) -> Iterator[Step]:
             yield Step(iteration=j, sample_id=row.sample_id, source=source, target=target)
     if not composed:
         return
-    born = {"EE": "children", "seed": "fresh seed", "AUG": "perturbed"}
+    born = {"EE": "children", "seed": "seed", "AUG": "perturbed"}
     for member in {m.sample_id: m for m in run.table(Members, "members", j + 1, missing_ok=True)}.values():
         carried = member.part not in born and member.sample_id in fate
         source = (

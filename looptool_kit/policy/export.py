@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.errors import RunError
 from looptool_kit.policy.adapters import CONFIG, FILES, WEIGHTS, adapter_config, with_adapter
 from looptool_kit.policy.policy import Policy
 
@@ -15,15 +16,16 @@ from looptool_kit.policy.policy import Policy
 def save_adapter(policy: Policy, out: str | Path) -> Path:
     """Copy the policy's adapter (a PEFT folder) to `out`.
 
-    Raises `ValueError` for the base model, `FileExistsError` where `out` is there. The model `embedded` is
-    itself a base model and an adapter, so its policies' adapters are joined with that one: what is written
-    stands on SmolLM2-135M-Instruct as others have it, up to the rounding of the weights that the embedded one
-    comes with (Q4_1).
+    Raises `ValueError` for the base model, `FileExistsError` where `out` is there, `RunError` where the run
+    folder has no weights of the policy. The model `embedded` is itself a base model and an adapter, so its
+    policies' adapters are joined with that one: what is written stands on SmolLM2-135M-Instruct as others
+    have it, up to the rounding of the weights that the embedded one comes with (Q4_1).
     """
     from looptool_kit.policy.models import ADAPTER, EMBEDDED, HUB_ID, hub_id
 
     if policy.adapter is None:
         raise ValueError("the base model has no adapter; take an iteration that was trained")
+    _require_weights(policy)
     out = Path(out)
     if out.exists():
         raise FileExistsError(f"{out} exists already: give a new folder")
@@ -39,6 +41,17 @@ def save_adapter(policy: Policy, out: str | Path) -> Path:
             _name_base(adapter / CONFIG, base)
         adapter.replace(out)
     return out
+
+
+def _require_weights(policy: Policy) -> None:
+    """Raise where a run folder came without the weights of its policy, as a recorded run does."""
+    folder = Path(policy.adapter) if policy.adapter else None
+    if folder and not any((folder / name).exists() for name in FILES):
+        raise RunError(
+            f"the weights of {policy.name} are not in {folder}: this run was recorded without them, as"
+            " sample_data/run is, to be small. Export from the run folder where it was trained, or train one"
+            " of your own: looptool loop"
+        )
 
 
 def _name_base(config: Path, base: str) -> None:
@@ -100,6 +113,7 @@ def save_merged(policy: Policy, out: str | Path) -> Path:
     from looptool_kit.policy.models import find_model, load
 
     out = Path(out)
+    _require_weights(policy)
     model, tokenizer = load(find_model(policy.model), dtype="float32", device="cpu")
     if policy.adapter is not None:
         model = with_adapter(model, policy.adapter).merge_and_unload()

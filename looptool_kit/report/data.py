@@ -17,6 +17,7 @@ class IterationData:
     """
 
     samples: Samples = field(default_factory=Samples)
+    """At least those that are shown whole, or were answered by a call in place of a reply."""
     probes: Probes = field(default_factory=Probes)
     verdicts: Verdicts = field(default_factory=Verdicts)
     expansions: Expansions = field(default_factory=Expansions)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
+from statistics import fmean
 from typing import Any
 
+from looptool_kit.core.grading import told_kind
 from looptool_kit.core.records import STATES, Probe, State
 from looptool_kit.core.stats import Clustered, Paired, ScoreRow
 from looptool_kit.drawing import NEAR_ONE, forest, heatmap, histogram, intervals, lines
+from looptool_kit.report.words import told
 
 BINS = 35
 """Bars of the histogram of perplexities."""
@@ -27,7 +30,7 @@ def scoreboard_figure(rows: Sequence[ScoreRow], policies: Sequence[str]) -> str:
         panels = panels[:1]
     cells = {(r.policy, r.group, r.value): (r.lo, r.accuracy, r.hi) for r in rows}
     drawn = [(policy, [cells.get((policy, *panel)) for panel in panels]) for policy in policies]
-    names = [value.replace("_", " ") for _, value in panels]
+    names = [told(value) for _, value in panels]
     return intervals(drawn, names, "exact match of each policy, with 95% intervals", 160 + 200 * len(panels))
 
 
@@ -59,12 +62,16 @@ def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> str:
     return histogram(edges, counts, title, "perplexity", width=640, origin=NEAR_ONE)
 
 
-def error_counts(probes: Iterable[Probe]) -> Counter[tuple[str, str]]:
+def error_counts(probes: Iterable[Probe], asking: Set[str] = frozenset()) -> Counter[tuple[str, str]]:
     """(tool, error kind) -> samples with that fault at that tool.
 
-    A sample counts once for each pair.
+    A sample counts once for each pair. `asking` are ids of samples whose label asks back (`told_kind`).
     """
-    return Counter(pair for p in probes for pair in {(f.tool or "(no tool)", f.kind) for f in p.faults})
+    return Counter(
+        pair
+        for p in probes
+        for pair in {(f.tool or "(no tool)", told_kind(f.kind, p.sample_id in asking)) for f in p.faults}
+    )
 
 
 def errors_figure(counts: Counter[tuple[str, str]]) -> str:
@@ -124,6 +131,20 @@ def history_figures(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple
                 out.append(
                     (full, lines(series, full, x_label="logged step", y_range=span, width=460, height=220))
                 )
+    return out
+
+
+def rewarded(histories: Sequence[Sequence[dict[str, Any]]]) -> list[tuple[int, int, float, float | None]]:
+    """What GRPO earned in each iteration that it trained in.
+
+    (iteration, steps, mean reward, share of groups without variance).
+    """
+    out = []
+    for j, rows in enumerate(histories, 1):
+        steps = [r for r in rows if _by(r) == "GRPO" and _number(r.get("reward"))]
+        alike = [r["frac_reward_zero_std"] for r in steps if _number(r.get("frac_reward_zero_std"))]
+        if steps:
+            out.append((j, len(steps), fmean(r["reward"] for r in steps), fmean(alike) if alike else None))
     return out
 
 

@@ -29,7 +29,6 @@ _FATES = {
     "relabelled": _BLUE,
     "left out": _BLUE,
     "children": _PURPLE,
-    "fresh seed": _GREEN,
     "perturbed": _BLUE,
 }
 _COLOURS: dict[str, str] = dict(
@@ -58,7 +57,7 @@ _COLUMNS: tuple[tuple[int, tuple[Stage, tuple[str, ...]]], ...] = (
     (3, ("fate", ("error seed", "relabelled"))),
     (3, ("new", ("children",))),
     (3, ("fate", ("HPPL", "kept unjudged"))),
-    (3, ("new", ("fresh seed", "perturbed", "from an earlier dataset"))),
+    (3, ("new", ("seed", "perturbed", "from an earlier dataset"))),
     (3, ("fate", ("discarded", "merged", "left out"))),
 )
 

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from looptool_kit.core.grading import told_kind
 from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import (
     OPTIONAL_PARTS,
@@ -26,6 +27,7 @@ from looptool_kit.core.tables import write_text
 from looptool_kit.report import figures
 from looptool_kit.report.data import ReportData
 from looptool_kit.report.render import drawn, render_template
+from looptool_kit.report.words import meanings, told
 from looptool_kit.stages.evaluate.robustness import changes
 
 ENOUGH = "passed, but enough already"
@@ -46,6 +48,8 @@ def write_report(data: ReportData, path: str | Path) -> Path:
 def render(data: ReportData) -> str:
     """The page as text."""
     histories = [iteration.history for iteration in data.iterations]
+    worst_items = _worst(data)
+    used = {name for s in data.scores for name in (s.kind, s.split)} | {i["sample"].kind for i in worst_items}
     return render_template(
         "report.html.jinja",
         data=data,
@@ -65,8 +69,11 @@ def render(data: ReportData) -> str:
         verdicts=_verdicts(data),
         noise=_noise(data.noise),
         expansions=_expansions(data),
+        rewarded=figures.rewarded(histories),
+        told=told,
+        meanings=meanings(used),
         history=[(title, drawn(svg)) for title, svg in figures.history_figures(histories)],
-        worst=_worst(data),
+        worst=worst_items,
         timings=_timings(data.timings),
     )
 
@@ -183,8 +190,7 @@ def _composition(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any] | None:
                 int(row.get("total") or sum(counts)),
             )
         )
-    heads = ["seed-new" if p == "seed" else p for p in parts]
-    return {"heads": heads, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
+    return {"heads": parts, "lines": lines, "most": max([1, *(total for _, _, total in lines)])}
 
 
 def _probed(data: ReportData) -> list[dict[str, Any]]:
@@ -217,9 +223,15 @@ def _errors(data: ReportData) -> dict[str, Any] | None:
     probed = [(j, iteration.probes) for j, iteration in enumerate(data.iterations, 1) if iteration.probes]
     if not probed:
         return None
-    kinds = {j: Counter(p.error for p in probes if p.error) for j, probes in probed}
+    asking = {
+        j: {s.id for s in iteration.samples if s.label.asks} for j, iteration in enumerate(data.iterations, 1)
+    }
+    kinds = {
+        j: Counter(told_kind(p.error, p.sample_id in asking[j]) for p in probes if p.error)
+        for j, probes in probed
+    }
     names = [k for k, _ in sum(kinds.values(), Counter[str]()).most_common()]
-    last = figures.error_counts(probed[-1][1])
+    last = figures.error_counts(probed[-1][1], asking[probed[-1][0]])
     return {
         "numbers": [j for j, _ in probed],
         "rows": [(name, [kinds[j][name] for j, _ in probed]) for name in names],
@@ -330,6 +342,7 @@ def _item(sample: Sample, probe: Probe, verdict: Verdict | None) -> dict[str, An
     return {
         "sample": sample,
         "probe": probe,
+        "faults": [fault.told(sample.label.asks) for fault in probe.faults],
         "verdict": verdict,
         "label": label,
         "prediction": (

@@ -152,7 +152,7 @@ def _figures(run: Run, policy: Policy) -> str:
         head = ["held-out samples", "n", f"{start}, %", f"{policy.name}, %", "difference, points"]
     lines = [
         "Exact match of greedy answers (ToolMatch: the same calls, by JSON value). Shares with Wilson's 95%"
-        " interval, paired differences Bonett and Price's (`looptool report`).",
+        " interval, paired differences with Bonett and Price's (`looptool report`).",
         grid(head, rows),
     ]
     if best(run) == policy.name:

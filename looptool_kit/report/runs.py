@@ -24,7 +24,9 @@ class RunLine(NamedTuple):
 
     path: Path
     state: str
-    """`finished`, `not started`, at which iteration it is, or that it cannot be read."""
+    """`finished`, `not started`, at which iteration it is, what is left after the last, or that it cannot be
+    read.
+    """
     first: str
     """The first evaluated policy with its share of held-out samples right; empty before."""
     last: str
@@ -67,12 +69,15 @@ def _line(path: Path) -> RunLine:
 
 
 def _state(run: Run) -> str:
-    last = run.settings.iterations + 1
-    if run.manifest("scores", last):
+    count = run.settings.iterations
+    if run.manifest("scores", count + 1):
         return "finished"
     if not run.iterations:
         return "not started"
-    return f"iteration {run.iteration} of {last}"
+    if run.iteration <= count:
+        return f"iteration {run.iteration} of {count}"
+    # What the last iteration has made: it is trained on and evaluated, and that is all.
+    return f"D{count + 1} to {'evaluate' if run.manifest('policy', count + 1) else 'train'}"
 
 
 def _changed(run: Run, iterations: list[int]) -> datetime | None:

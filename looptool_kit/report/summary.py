@@ -12,7 +12,7 @@ from looptool_kit.core.records import EVIDENCE, TOKENS, Expansions, Probes, Trut
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
 from looptool_kit.core.tables import Stored, column, read_lines
-from looptool_kit.core.terminal import cell, duration, say, show
+from looptool_kit.core.terminal import cell, say, show
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
 from looptool_kit.llm.store import spent
@@ -21,22 +21,10 @@ from looptool_kit.report.data import IterationData, ReportData
 from looptool_kit.report.flow import flow_of
 from looptool_kit.report.html import worst, write_report
 from looptool_kit.report.rewarded import reward_lines
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import PART_WORDS, composition
 from looptool_kit.stages.evaluate.stage import best, finished, scores
-
-STAGES = (
-    "seed",
-    "policy",
-    "scores",
-    "probes_raw",
-    "frontier",
-    "verdicts",
-    "expansions",
-    "augmented",
-    "augment_losses",
-    "composition",
-)
 
 
 def views(splits: Iterable[str]) -> dict[str, frozenset[str]]:
@@ -79,14 +67,18 @@ def print_scoreboard(run: Run) -> None:
                 for c in cells
             ),
         )
-    show(grid)
+    if scores_of:
+        show(grid)
+    else:
+        say(f"No policy has been evaluated yet. Next: looptool loop {shlex.quote(str(run.path))}")
     grid = Grid(title="rows of each dataset")
     rows_of = composition(run)
     for part in rows_of[0] if rows_of else ():
         grid.add_column(cell(PART_WORDS.get(part, part)), justify="right")
     for row in rows_of:
         grid.add_row(*(cell(v) for v in row.values()))
-    show(grid)
+    if rows_of:
+        show(grid)
     for line in [*paid(run), *headline(run), *flipped(run), *reward_lines(run)]:
         say(line)
 
@@ -311,35 +303,6 @@ def report_data(run: Run) -> ReportData:
     )
 
 
-def took(run: Run) -> str:
-    """Wall time of all finished stages, and the most memory of one.
-
-    The memory is that of the process which made the stage.
-    """
-    manifests = [m for j in (0, *run.iterations) for stage in STAGES if (m := run.manifest(stage, j))]
-    return (
-        f"stages: {duration(sum(m['seconds'] for m in manifests))}, peak memory"
-        f" {max((m.get('peak_mb', 0) for m in manifests), default=0):,} MiB"
-    )
-
-
-def timings(run: Run) -> list[dict[str, Any]]:
-    """Seconds of each finished stage: rows of stage, iteration, seconds."""
-    out = []
-    for j in (0, *run.iterations):
-        for stage in STAGES:
-            manifest = run.manifest(stage, j)
-            if manifest:
-                out.append(
-                    {
-                        "stage": stage.replace("_raw", "").replace("policy", "train"),
-                        "iteration": j,
-                        "seconds": manifest["seconds"],
-                    }
-                )
-    return out
-
-
 def history(run: Run, iteration: int) -> list[dict[str, Any]]:
     """The trainers' log rows of an iteration, each with its `trainer`."""
     from looptool_kit.policy.policy import training_folder
@@ -354,6 +317,8 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
 def _iteration(run: Run, j: int) -> IterationData:
     probes = _outlines(run, j)
     shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
+    # Only their labels tell whether they should have declined or asked.
+    shown |= {p.sample_id for p in probes if any(f.kind == "should_have_declined" for f in p.faults)}
     samples, whole = _of(run, shown, j)
     by_id = {p.sample_id: p for p in whole}
     return IterationData(

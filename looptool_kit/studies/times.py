@@ -7,7 +7,7 @@ from pathlib import Path
 
 from looptool_kit.config import Settings
 from looptool_kit.report.forecast import forecast as forecast_of_loop
-from looptool_kit.report.summary import timings
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 
 Place = tuple[int, str]
@@ -105,7 +105,7 @@ def _minutes(seconds: float) -> str:
 
 def _taken(run: Run, whole: bool, seed_alone: bool) -> float:
     """Seconds of an arm's own stages: D1 is the first one's, and without a loop nothing is probed."""
-    stages = ("train", "scores") if seed_alone else None
+    stages = ("train", "scores", "development_scores") if seed_alone else None
     return sum(
         row["seconds"]
         for row in timings(run)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scripted_runs import SMALL, finished_loop, scripted
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
@@ -33,6 +36,7 @@ from looptool_kit.stages.train.frontier import stage as frontier_stage
 from looptool_kit.stages.train.stage import recipe
 from looptool_kit.stages.verify.stage import stage as verify_stage
 
+ROOT = Path(__file__).parents[2]
 JUDGE = {"base_url": "http://localhost:8000/v1", "model": "judge"}
 
 
@@ -54,6 +58,13 @@ def test_runs_says_how_far_each_run_is_and_why_one_cannot_be_read(
     half = tmp_path / "half"
     shutil.copytree(tmp_path / "study" / "arm", half)
     shutil.rmtree(half / "iterations" / "03")
+    finished_loop(tmp_path / "one", iterations=1, seeds__fresh=[4]).close()
+    for name, gone in (("scored", ["scores.json"]), ("trained", ["scores.json", "policy.json"])):
+        shutil.copytree(tmp_path / "one", tmp_path / name)
+        for file in gone:
+            (tmp_path / name / "iterations" / "02" / file).unlink()
+    shutil.copytree(tmp_path / "one", tmp_path / "begun")
+    shutil.rmtree(tmp_path / "begun" / "iterations" / "02")
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "run.toml").write_text("format = ")
     result = looptool("runs", str(tmp_path))
@@ -61,10 +72,12 @@ def test_runs_says_how_far_each_run_is_and_why_one_cannot_be_read(
     rows = {line.split("│")[1].strip(): line for line in said.splitlines() if line.startswith("│")}
     assert "finished" in rows["study/arm"] and "base " in rows["study/arm"] and "D3 " in rows["study/arm"]
     assert "of 6" in rows["study/arm"]
-    assert "iteration 2 of 3" in rows["half"] and "D2 " in rows["half"]
+    assert "iteration 2 of 2" in rows["half"] and "D2 " in rows["half"]
+    assert "finished" in rows["one"] and "iteration 1 of 1" in rows["begun"]
+    assert "D2 to evaluate" in rows["scored"] and "D2 to train" in rows["trained"]
     assert "not started" in rows["new"] and "cpu-quick" in rows["new"]
     assert "cannot be read" in rows["broken"] and "not valid TOML" in result.stderr
-    assert len(rows) == 4, "the folders of a run are no runs"
+    assert len(rows) == 8, "the folders of a run are no runs"
 
 
 def test_runs_in_a_folder_without_any_says_how_to_make_one(tmp_path: Path) -> None:
@@ -72,6 +85,31 @@ def test_runs_in_a_folder_without_any_says_how_to_make_one(tmp_path: Path) -> No
     assert result.exit_code == 0 and "looptool loop" in result.output
     gone = looptool("runs", str(tmp_path / "nowhere"))
     assert gone.returncode == 1 and "is not a folder" in gone.stderr
+
+
+def test_before_the_first_run_there_is_none_and_that_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["runs"])
+    assert (result.exit_code, result.output) == (0, "no run yet: looptool loop\n")
+
+
+@pytest.mark.parametrize("preset", ["", "cpu-quick"])
+def test_a_loop_without_a_folder_is_where_make_has_it(
+    preset: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    small = [
+        word for name, value in SMALL.items() for word in ("--set", f"{name.replace('__', '.')}={value}")
+    ]
+    result = CliRunner().invoke(app, ["loop", *(["--preset", preset] if preset else []), *small])
+    assert result.exit_code == 0, result.output
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == [preset or "cpu"]
+    command = ["make", "--no-print-directory", "-n", "loop", *(["QUICK=1"] if preset else [])]
+    made = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert f"looptool loop runs/{preset or 'cpu'} --preset" in made
 
 
 # -------------------------------------------------------------------- settings
@@ -225,6 +263,28 @@ def test_the_help_has_panels_and_every_command_is_in_one() -> None:
 def test_the_help_of_a_loop_names_every_preset() -> None:
     said = looptool("loop", "--help", COLUMNS="200").stdout
     assert [name for name in presets() if name not in said] == []
+
+
+def commands(group: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        below = hasattr(command, "commands")
+        yield from commands(command, (*words, name)) if below else [((*words, name), command)]
+
+
+@pytest.mark.parametrize(
+    ("words", "command"), [pytest.param(w, c, id=" ".join(w)) for w, c in commands(get_command(app))]
+)
+def test_the_help_shows_all_that_is_written(words: tuple[str, ...], command: Any) -> None:
+    """What stands in square brackets is markup to who renders it: it is gone, or colours the rest."""
+    shown = CliRunner().invoke(app, [*words, "--help"], env={"COLUMNS": "1000", "TERM": "dumb"}).output
+    said = " ".join(shown.replace("│", " ").split())
+    written = [command.help or "", *(getattr(p, "help", None) or "" for p in command.params)]
+    for text in written:
+        for part in text.split("\n\n"):
+            assert " ".join(part.split()) in said, part
+        assert re.search(r"\(\W*\)|\[\W*\]|``|“”", text) is None, text
+        assert all(text.count(a) == text.count(b) for a, b in ("()", "[]", "{}", "“”")), text
+        assert text.count("`") % 2 == 0, text
 
 
 # ------------------------------------------------------------------------ progress

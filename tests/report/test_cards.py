@@ -99,3 +99,11 @@ def test_a_models_card_has_the_runs_figures_with_their_intervals(tmp_path: Path)
     assert "D3" not in card  # which came later
     missing = model_card(run, Policy(name="D9", iteration=2, model="embedded"), tmp_path, True, "unknown")
     assert "Not run: this run holds no held-out scores of D9" in missing
+
+
+@pytest.mark.parametrize("form", ["adapter", "merged"])
+def test_a_run_recorded_without_weights_says_so(form: str, tmp_path: Path) -> None:
+    command = ["export", str(RECORDED), str(tmp_path / "out"), "--form", form]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 1 and "recorded without them" in str(done.exception), done.exception
+    assert "looptool loop" in str(done.exception) and list(tmp_path.iterdir()) == []

@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from made_up_report import made_up_report
 
-from looptool_kit.core.grading import Fault
-from looptool_kit.core.records import Probe, Probes
+from looptool_kit.core.grading import Fault, grade
+from looptool_kit.core.records import HELD_OUT_SPLITS, STATES, VERDICTS, Probe, Probes
+from looptool_kit.core.samples import Label, ToolCall
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import figures
 from looptool_kit.report.data import IterationData, ReportData
 from looptool_kit.report.html import render, write_report
 from looptool_kit.report.summary import report_data
 from looptool_kit.run.folder import Run
+from looptool_kit.world.tasks import KINDS
 
 SAMPLE_RUN = Path(__file__).parents[2] / "sample_data" / "run"
 
@@ -220,6 +222,60 @@ def test_a_tool_fault_without_tool_is_counted():
     }
     probe = Probe(sample_id="a", iteration=1, answer=answer, faults=(fault, fault), **facts)
     assert figures.error_counts([probe]) == {("(no tool)", "unparsable"): 1}
+
+
+def test_where_a_question_was_due_the_error_is_not_that_nothing_was_declined():
+    """In the recorded run five of iteration 2 call where the label asks for what is missing."""
+    page = Reader(render(report_data(Run.open(SAMPLE_RUN, read_only=True))))
+    assert "should have asked" in page.text and "should have declined" not in page.text
+    asked, declined = Label(reply="Which city?", asks=True), Label(reply="I cannot do that.")
+    call = Answer(calls=(ToolCall(name="get_weather"),))
+    for label, words in ((asked, "should have asked"), (declined, "should have declined")):
+        (fault,) = grade(call, label).faults
+        assert fault.kind == "should_have_declined"
+        assert fault.told(label.asks) == f"{words} at get_weather"
+
+
+def test_who_gets_the_page_finds_its_words_explained():
+    """Kinds, parts of the scores, verdicts, states and parts of datasets: each linked to its meaning."""
+    page = Reader(render(report_data(Run.open(SAMPLE_RUN, read_only=True))))
+    links = {a["href"] for tag, a in page.elements if tag == "a" and a.get("class") == "term"}
+    for name in (
+        "base",
+        "exact match",
+        *KINDS,
+        *HELD_OUT_SPLITS,
+        *VERDICTS,
+        "unjudged",
+        *STATES,
+        "HPPL",
+        "GRPO",
+    ):
+        assert f"#word-{name.replace(' ', '_')}" in links, name
+    assert page.text.count("PRED_WRONG") > 2 and "PRED WRONG" not in page.text
+    for said, other in (("other tools", "unseen tools"), ("seed", "fresh seed"), ("seed", "seed-new")):
+        assert said in page.text and other not in page.text + "".join(page.drawings), other
+
+
+def test_what_grpo_earned_is_told_and_groups_only_where_there_are_some(page):
+    recorded = Reader(render(report_data(Run.open(SAMPLE_RUN, read_only=True))))
+    training = recorded.text.partition("Training\n")[2]
+    assert re.search(r"mean reward\s*groups without variance\s*2\s*2\s*0\.72\s*50\.0 %", training), training[
+        :900
+    ]
+    assert "without variance" in page.text
+    alone = [{"loss": 1.0, "trainer": "sft"}] * figures.MIN_POINTS
+    data = ReportData("sft", iterations=[IterationData(history=alone)])
+    assert "Loss (SFT)" in (text := render(data)) and "without variance" not in text
+
+
+def test_the_failures_are_not_called_wrong_where_the_judge_says_the_label_is(page):
+    assert "Ten worst" not in page.text and "Where the verdict is LABEL_WRONG" in page.text
+
+
+def test_the_paired_interval_and_p_are_named_as_they_are(page):
+    assert "Bonett and Price" in page.text and "mid-p" in page.text
+    assert "bootstrap over the samples" not in page.text and "exact test" not in page.text
 
 
 def test_the_loop_is_compared_with_its_control(page):

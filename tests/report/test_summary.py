@@ -4,18 +4,25 @@ the forecast before it starts.
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+from scripted_runs import finished_loop, scripted
+from typer.testing import CliRunner
 
+from looptool_kit.cli import app
 from looptool_kit.config import load_preset
 from looptool_kit.core.records import Expansions, Probe, Probes, Score, Scores, Truths, Verdict, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import forecast as forecasts
 from looptool_kit.report.forecast import forecast
+from looptool_kit.report.plan import plan
 from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, views
+from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
 from looptool_kit.stages.seed.stage import seed
@@ -177,3 +184,29 @@ def test_the_forecast_grows_with_the_work_and_knows_the_embedded_model_alone(
         forecast(load_preset("cpu", model="someone/else")) is None
         and forecast(load_preset("single-gpu-4b")) is None
     )
+
+
+def test_a_run_that_has_not_begun_has_no_report_but_a_next_step(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run", "cpu-quick", seeds__first=12, seeds__held_out=2).close()
+    asked = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert asked.exit_code == 1 and "nothing has run" in str(asked.exception)
+    assert f"looptool loop {tmp_path / 'run'}" in str(asked.exception) and "n = 0" not in asked.output
+    assert not (tmp_path / "run" / "report.html").exists()
+    with Run.open(tmp_path / "run") as run:
+        seed(run)
+    half = CliRunner().invoke(app, ["report", str(tmp_path / "run")])
+    assert half.exit_code == 0 and "No policy has been evaluated yet" in half.output
+    assert "n = 0" not in half.output and (tmp_path / "run" / "report.html").exists()
+
+
+@pytest.mark.parametrize("settings", [{}, {"augment__perturbations": ["typos"]}])
+def test_the_report_counts_the_time_that_the_plan_counts(
+    settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch)
+    with finished_loop(tmp_path / "run", **settings) as run:
+        for number, path in enumerate(sorted(run.path.glob("*/**/*.json"))):
+            if "seconds" in (facts := json.loads(path.read_text())):
+                path.write_text(json.dumps(facts | {"seconds": 2.0**number}))
+        planned = sum(step.seconds for step in plan(run))
+        assert sum(row["seconds"] for row in timings(run)) == planned

@@ -22,7 +22,8 @@ from looptool_kit.cli import app
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Verdicts
 from looptool_kit.report.plan import plan, summary
-from looptool_kit.report.summary import print_scoreboard, report_run, took
+from looptool_kit.report.summary import print_scoreboard, report_run
+from looptool_kit.report.taken import took
 from looptool_kit.run.folder import Run
 from looptool_kit.studies.judge_card import warning
 

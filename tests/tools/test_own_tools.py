@@ -197,3 +197,18 @@ def test_a_file_that_is_not_there_is_not_said_to_run(tmp_path: Path) -> None:
 
     said = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--tools", "gone.py"])
     assert said.exit_code and "is run now" not in said.output
+
+
+@pytest.mark.parametrize("schema", [{"type": "string"}, {"type": "string", "enum": ["red", "blue"]}])
+def test_tools_that_nobody_can_ask_for_are_no_way_to_a_loop(schema: dict[str, Any], tmp_path: Path) -> None:
+    parameters = {"type": "object", "properties": {"key": schema}, "required": ["key"]}
+    tool = {"name": "get_blob", "description": "Get a blob.", "parameters": parameters}
+    (tmp_path / "tools.json").write_text(json.dumps([tool]))
+    made = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--tools", str(tmp_path / "tools.json")])
+    assert (tmp_path / "run" / "run.toml").exists()
+    if "enum" in schema:
+        assert made.exit_code == 0 and "Next: looptool loop" in made.output
+    else:
+        assert made.exit_code == 1 and "looptool loop" not in made.output
+        for remedy in ("`examples`", "seeds.source=my_samples.jsonl", "seeds.source=trees"):
+            assert remedy in str(made.exception)
