@@ -25,7 +25,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.loop_charts import error_map, flow_table, held_out_flips
-from looptool_kit.widgets.newer import newer_decisions
+from looptool_kit.widgets.newer import newer_note
 from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
@@ -288,7 +288,7 @@ class LoopMap(TableView):
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        self.note = newer_decisions(run, fate_table)
+        self.note = newer_note(run, fate_table)
 
     def _rows(self) -> Rows:
         columns: dict[str, Any] = {
