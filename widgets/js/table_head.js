@@ -26,6 +26,11 @@ function tableTools(model, leave) {
   /** @returns {{ column: Column, select: HTMLSelectElement }[]} */
   const selects = () =>
     model.get("columns").flatMap((column) => {
+      if (column.closed) {
+        const props = { "aria-label": column.name, title: column.closed, disabled: true };
+        const hidden = h("option", { value: "" }, `${column.name}: hidden`);
+        return [{ column, select: h("select", props, hidden) }];
+      }
       if (!column.values || column.values.length < 2) return [];
       const select = h(
         "select",
@@ -66,7 +71,7 @@ function tableTools(model, leave) {
     for (const { column, select } of facets) {
       select.value = filters[column.name] ?? "";
       const chosen = select.value && select.selectedOptions[0]?.text;
-      select.title = `only rows with this ${column.name}${chosen ? `: ${chosen}` : ""}`;
+      if (!column.closed) select.title = `only rows with this ${column.name}${chosen ? `: ${chosen}` : ""}`;
     }
     clear.disabled = !model.get("search") && Object.keys(filters).length === Object.keys(lasting()).length;
   };
@@ -78,12 +83,13 @@ function tableTools(model, leave) {
 /**
  * The columns' widths, which are shown, and what changes both.
  * @param {Column[]} columns
+ * @param {string[]} hidden names of columns that are not shown at first
  */
-function columnWidths(columns) {
+function columnWidths(columns, hidden = []) {
   /** @type {{ width: string, shown: boolean }[]} */
-  const state = columns.map(({ width }) => ({
+  const state = columns.map(({ name, width }) => ({
     width: typeof width === "number" ? `minmax(0, ${width || 1}fr)` : width,
-    shown: width !== 0,
+    shown: width !== 0 && !hidden.includes(name),
   }));
   let changed = () => {};
   const summary = h("summary", { title: "which columns are shown" }, "columns");
