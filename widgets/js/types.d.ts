@@ -450,6 +450,8 @@ interface TryAnswer {
   runs: string;
   /** Why its calls cannot be executed. */
   stuck: string;
+  /** Whether they were executed, so that the answer is a turn of the dialogue. */
+  executed: boolean;
   /** Counts the answers: which one this is. */
   number: number;
 }
