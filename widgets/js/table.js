@@ -5,8 +5,8 @@
 const ROW = 24;
 /** Browsers clip elements that are some millions of pixels high; a longer table scrolls proportionally. */
 const MAX_HEIGHT = 6e6;
-/** Width of a window from which a list beside a sample has room for more than its first columns. */
-const ROOMY = 1300;
+/** Width of a table from which it has room for more than the columns that it cannot do without. */
+const ROOMY = 380;
 /** Rows that are fetched above and below those in sight. */
 const SPARE = 20;
 
@@ -252,11 +252,13 @@ function orderChanges(model, narrowed, on) {
  * @param {number} [options.lines] rows in sight; 0: as many as there is room for
  * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
  * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
- * @param {string[]} [options.roomy] columns not shown at first where the window is narrow
+ * @param {string[]} [options.roomy] columns not shown at first where the table is narrow
+ * @param {number} [options.room] width from which they are shown
  */
-function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], roomy = [] }) {
+function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], roomy = [], room = ROOMY }) {
   const columns = model.get("columns");
-  const widths = columnWidths(columns, window.innerWidth < ROOMY ? roomy : []);
+  const widths = columnWidths(columns);
+  let measured = false;
   const tools = tableTools(model, () => grid.focus());
   tools.node.append(widths.node);
   const head = tableHead(model, widths);
@@ -287,6 +289,10 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], 
   const stop = orderChanges(model, narrowed, { counted, top: () => scrollTo(0), reveal, mark, fill });
   // A table has no height to scroll in before it is on the page, and another one after a resize.
   const resized = new ResizeObserver(() => {
+    if (!measured && scroller.clientWidth) {
+      measured = true;
+      if (scroller.clientWidth < room) widths.hide(roomy);
+    }
     head.node.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`; // of the scroll bar
     reveal();
     fill();

@@ -83,17 +83,18 @@ function tableTools(model, leave) {
 /**
  * The columns' widths, which are shown, and what changes both.
  * @param {Column[]} columns
- * @param {string[]} hidden names of columns that are not shown at first
  */
-function columnWidths(columns, hidden = []) {
+function columnWidths(columns) {
   /** @type {{ width: string, shown: boolean }[]} */
-  const state = columns.map(({ name, width }) => ({
+  const state = columns.map(({ width }) => ({
     width: typeof width === "number" ? `minmax(0, ${width || 1}fr)` : width,
-    shown: width !== 0 && !hidden.includes(name),
+    shown: width !== 0,
   }));
   let changed = () => {};
   const summary = h("summary", { title: "which columns are shown" }, "columns");
-  const boxes = columns.map(({ name }, k) => {
+  /** @type {HTMLInputElement[]} */
+  const boxes = [];
+  const labels = columns.map(({ name }, k) => {
     const { shown = true } = state[k] ?? {};
     /** @param {Event} event */
     const onchange = (event) => {
@@ -102,13 +103,14 @@ function columnWidths(columns, hidden = []) {
     };
     const label = `show the column ${name}`;
     const box = h("input", { type: "checkbox", checked: shown, "aria-label": label, onchange });
+    boxes.push(box);
     return h("label", { title: label }, box, ` ${name}`);
   });
   const node = h(
     "details",
     { class: "lt-columns-menu" },
     summary,
-    h("div", { class: "lt-panel-over", role: "group", "aria-label": "columns" }, boxes),
+    h("div", { class: "lt-panel-over", role: "group", "aria-label": "columns" }, labels),
   );
   closesItself(node, summary);
   return {
@@ -122,6 +124,15 @@ function columnWidths(columns, hidden = []) {
     /** @param {number} k @param {number} pixels */
     resize: (k, pixels) => {
       if (state[k]) state[k].width = `${Math.max(40, Math.round(pixels))}px`;
+      changed();
+    },
+    /** Show some columns no longer; the menu brings them back. @param {string[]} names */
+    hide: (names) => {
+      columns.forEach(({ name }, k) => {
+        const [one, box] = [state[k], boxes[k]];
+        if (!one || !box || !names.includes(name)) return;
+        one.shown = box.checked = false;
+      });
       changed();
     },
     /** @param {() => void} redraw */
