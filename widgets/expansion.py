@@ -363,9 +363,8 @@ class ExpansionView(LabelForm, TableView):
         counts = [taken(each, self._decisions) for each in children]
         names = sorted(set(counts))
         at = {pair: i for i, pair in enumerate(names)}
-        self.rows.recode(
-            "accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names]
-        )
+        words = [f"{a} of {n}" if n else "none made" for a, n in names]
+        self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), words)
         # A seed stays in sight while a person decides on its children, whatever the filter.
         self.rows.recode(
             "decided", np.array([decided_on(c, self._decisions) for c in children], np.int64), DECIDED
