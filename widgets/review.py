@@ -77,7 +77,7 @@ def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict])
 
 
 def accepted_with(decision: Decision, decisions: Mapping[str, Decision]) -> list[str]:
-    """The rows that were accepted together with this one; none: it was alone."""
+    """The rows that were accepted together with this one, if any."""
     together = decision.value.get("together") if isinstance(decision.value, dict) else None
     return [
         row

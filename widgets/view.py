@@ -61,7 +61,7 @@ class View(anywidget.AnyWidget):
         request, kind = values.pop("req", None), str(values.pop("type", ""))
         try:
             answer = getattr(self, f"on_{kind}")(**values)
-        except (RunError, ValueError) as error:
+        except (RunError, ValueError, traitlets.TraitError) as error:
             answer = {"error": str(error)}  # words for a person
         except Exception as error:  # noqa: BLE001 - the page must hear of it: an error in a callback is shown nowhere else
             answer = {"error": f"{type(error).__name__}: {error}"}
