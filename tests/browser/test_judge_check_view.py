@@ -64,6 +64,10 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     assert grid.get_by_role("columnheader", name="expected").is_visible()
     # A narrow table leaves out what the card says, too, rather than cut all.
     assert cut_heads(grid) == [] and not grid.get_by_role("columnheader", name="request").is_visible()
+    page.set_viewport_size({"width": 1900, "height": 900})
+    grid.get_by_role("columnheader", name="request").wait_for()
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    grid.get_by_role("columnheader", name="request").wait_for(state="hidden")
     view.get_by_text("columns", exact=True).click()
     view.get_by_label("show the column request").check()
     grid.get_by_role("columnheader", name="request").wait_for()

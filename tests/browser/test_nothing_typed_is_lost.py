@@ -190,6 +190,7 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
         page = opened(chromium, address)
         view = go(page, "try it", "try a policy")
         request = view.get_by_role("textbox", name="request")
+        assert view.get_by_text("Loaded again, this page begins a new dialogue").is_visible()
         request.fill("Half a request")
         there_and_back(page, "try it", "try a policy")
         until(page, lambda: request.input_value() == "Half a request")

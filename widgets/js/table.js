@@ -252,13 +252,12 @@ function orderChanges(model, narrowed, on) {
  * @param {number} [options.lines] rows in sight; 0: as many as there is room for
  * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
  * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
- * @param {string[]} [options.roomy] columns not shown at first where the table is narrow
+ * @param {string[]} [options.roomy] columns not shown where the table is narrow, unless they are asked for
  * @param {number} [options.room] width from which they are shown
  */
 function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], roomy = [], room = ROOMY }) {
   const columns = model.get("columns");
   const widths = columnWidths(columns);
-  let measured = false;
   const tools = tableTools(model, () => grid.focus());
   tools.node.append(widths.node);
   const head = tableHead(model, widths);
@@ -289,10 +288,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], 
   const stop = orderChanges(model, narrowed, { counted, top: () => scrollTo(0), reveal, mark, fill });
   // A table has no height to scroll in before it is on the page, and another one after a resize.
   const resized = new ResizeObserver(() => {
-    if (!measured && scroller.clientWidth) {
-      measured = true;
-      if (scroller.clientWidth < room) widths.hide(roomy);
-    }
+    if (scroller.clientWidth) widths.fit(roomy, scroller.clientWidth >= room);
     head.node.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`; // of the scroll bar
     reveal();
     fill();

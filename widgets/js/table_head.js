@@ -94,11 +94,14 @@ function columnWidths(columns) {
   const summary = h("summary", { title: "which columns are shown" }, "columns");
   /** @type {HTMLInputElement[]} */
   const boxes = [];
+  /** Numbers of the columns that a person has shown or hidden. @type {Set<number>} */
+  const touched = new Set();
   const labels = columns.map(({ name }, k) => {
     const { shown = true } = state[k] ?? {};
     /** @param {Event} event */
     const onchange = (event) => {
       if (state[k] && event.target instanceof HTMLInputElement) state[k].shown = event.target.checked;
+      touched.add(k);
       changed();
     };
     const label = `show the column ${name}`;
@@ -126,14 +129,20 @@ function columnWidths(columns) {
       if (state[k]) state[k].width = `${Math.max(40, Math.round(pixels))}px`;
       changed();
     },
-    /** Show some columns no longer; the menu brings them back. @param {string[]} names */
-    hide: (names) => {
+    /**
+     * Show some columns where they fit, and only there. What a person has chosen in the menu stays.
+     * @param {string[]} names
+     * @param {boolean} room whether they fit
+     */
+    fit: (names, room) => {
+      let other = false;
       columns.forEach(({ name }, k) => {
         const [one, box] = [state[k], boxes[k]];
-        if (!one || !box || !names.includes(name)) return;
-        one.shown = box.checked = false;
+        if (!one || !box || !names.includes(name) || touched.has(k) || one.shown === room) return;
+        one.shown = box.checked = room;
+        other = true;
       });
-      changed();
+      if (other) changed();
     },
     /** @param {() => void} redraw */
     onChange: (redraw) => {
