@@ -167,12 +167,7 @@ def test_a_label_is_said_to_be_written_only_where_a_person_wrote_one(run: Run) -
     run.decide("verdict", written, {"verdict": "LABEL_WRONG", "label": {"reply": "Which day?"}}, iteration=1)
     run.decide("verdict", named, "BOTH_WRONG")
     said = [d.value for d in decided(run)]
-    assert said == [
-        ("PRED_WRONG", 1),
-        ("LABEL_WRONG", 1),
-        ("LABEL_WRONG, label written", 1),
-        ("BOTH_WRONG", 1),
-    ]
+    assert said == ["PRED_WRONG", "LABEL_WRONG", "LABEL_WRONG, label written", "BOTH_WRONG"]
 
 
 def test_the_scoreboard_is_in_percent_and_fits_a_terminal(
