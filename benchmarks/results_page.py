@@ -11,7 +11,8 @@ from looptool_kit.config import Settings, load_preset
 from looptool_kit.core.records import HELD_OUT_SPLITS, Scores
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.stats import Clustered, aligned, clustered_difference, wilson
-from looptool_kit.report.summary import judge_against_truth, views
+from looptool_kit.report.planted import judge_against_truth
+from looptool_kit.report.summary import views
 from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import composition

@@ -75,7 +75,7 @@ _HOME = {
     "scoreboard": "core.stats",
     "print_scoreboard": "report.summary",
     "report_run": "report.summary",
-    "judge_against_truth": "report.summary",
+    "judge_against_truth": "report.planted",
     "load_preset": "config",
 }
 __all__ = sorted(_HOME)  # noqa: PLE0605
@@ -94,7 +94,8 @@ if TYPE_CHECKING:
     from looptool_kit.policy.engines import Sampling
     from looptool_kit.policy.export import save_merged
     from looptool_kit.policy.policy import Policy, base_policy, open_engine, policy_of
-    from looptool_kit.report.summary import judge_against_truth, print_scoreboard, report_run
+    from looptool_kit.report.planted import judge_against_truth
+    from looptool_kit.report.summary import print_scoreboard, report_run
     from looptool_kit.run.folder import Run
     from looptool_kit.stages.compose import compose, composition
     from looptool_kit.stages.evaluate.stage import evaluate, failures, scores

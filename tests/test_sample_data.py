@@ -12,7 +12,8 @@ from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.records import Expansions, Probes, Scores, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import tool_schemas
-from looptool_kit.report.summary import judge_against_truth, report_run
+from looptool_kit.report.planted import judge_against_truth
+from looptool_kit.report.summary import report_run
 from looptool_kit.run.folder import Run
 
 HERE = Path(__file__).parent.parent / "sample_data"

@@ -59,7 +59,7 @@ def detail(sample: Sample, probe: Probe | None = None, verdict: Verdict | None =
             "tokens": [list(pair) for pair in zip(probe.tokens, probe.logprobs, strict=False)],
             "perplexity": probe.perplexity,
             "state": probe.state,
-            "faults": [str(f) for f in probe.faults],
+            "faults": [f.told(sample.label.asks) for f in probe.faults],
         }
     if verdict is not None:
         out["verdict"] = weighed(verdict)

@@ -20,17 +20,18 @@ from looptool_kit.core.stats import Kappa
 from looptool_kit.core.toolcalls import render_answer
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
+from looptool_kit.widgets import review
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drafts import is_text, restore_texts
 from looptool_kit.widgets.labels import LabelForm, label_text, read_label, tools_of
-from looptool_kit.widgets.review import MEANINGS, agreement, named, next_open, progress, standing, without
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
-from looptool_kit.widgets.view import in_words, script, stage_of, style
+from looptool_kit.widgets.view import error_in_words, script, stage_of, style
 
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
+_BLIND = "the judge's verdicts are hidden while you decide blind: switch blind off first"
 _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 _STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
@@ -92,7 +93,7 @@ class DisagreementView(LabelForm, SampleTable):
                 "judge": [v.verdict or "unjudged" for v in self.verdicts],
                 "confidence": np.array([v.confidence for v in self.verdicts], float),
                 "decided": [NOT_REVIEWED] * len(self.verdicts),
-                "error": [in_words(p.error) for p in self.probes],
+                "error": list(map(error_in_words, self.probes, self.samples)),
                 "kind": [s.kind or "–" for s in self.samples],
                 "tool": [tools_of(s.label) for s in self.samples],
                 "tags": tags_of(run, self.samples),
@@ -102,7 +103,7 @@ class DisagreementView(LabelForm, SampleTable):
         )
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
-        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9.8em"}
+        widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9.8em", "decided": "9.8em"}
         super().__init__(
             rows,
             run,
@@ -111,7 +112,7 @@ class DisagreementView(LabelForm, SampleTable):
             widths=widths,
             uncounted=("decided",),
             sort="confidence",
-            choices=[[name, *MEANINGS[name]] for name in VERDICTS],
+            choices=[[name, *review.MEANINGS[name]] for name in VERDICTS],
             iteration=j,
             missing=missing,
         )
@@ -130,7 +131,7 @@ class DisagreementView(LabelForm, SampleTable):
     def kappa(self) -> Kappa:
         """Cohen's kappa between person and judge (see `review.agreement`)."""
         self._reread()
-        return agreement(self._decisions, self._judged)
+        return review.agreement(self._decisions, self._judged)
 
     @property
     def selection(self) -> Samples:
@@ -183,7 +184,7 @@ class DisagreementView(LabelForm, SampleTable):
             return {"message": "The note goes with the verdict on this row."}
         if note != decision.reason:
             self._record(self._decided(id, decision.value, note, decision.iteration))
-            self.notes = without(self.notes, id)
+            self.notes = review.without(self.notes, id)
         return {"message": "Note saved with the decision."}
 
     def on_restore(self, drafts: dict[str, str], notes: dict[str, str]) -> dict[str, Any]:
@@ -196,12 +197,7 @@ class DisagreementView(LabelForm, SampleTable):
         if not decisions:
             return {"message": "Nothing is decided, so there is nothing to undo."}
         last = next(reversed(decisions.values()))
-        together = last.value.get("together") if isinstance(last.value, dict) else None
-        rows = [
-            row
-            for row, d in decisions.items()
-            if together and isinstance(d.value, dict) and d.value.get("together") == together
-        ]
+        rows = review.accepted_with(last, decisions)
         its = self.samples[self._at(last.row)]
         undone = dict.fromkeys(rows or [last.row], "undo")
         self.run.decide_all("verdict", undone, author=self.annotator, iteration=last.iteration)
@@ -210,14 +206,14 @@ class DisagreementView(LabelForm, SampleTable):
             "message": (
                 f"Undone: {len(rows):,} rows accepted together."
                 if rows
-                else f"Undone: {verdict_of(last)} on {named(its)} (by {last.author})."
+                else f"Undone: {verdict_of(last)} on {review.named(its)} (by {last.author})."
             )
         }
 
     def on_skip(self) -> dict[str, Any]:
         """Select the next row that is not reviewed."""
         self._reread()
-        following = next_open(self.order, self._codes, self.row)
+        following = review.next_open(self.order, self._codes, self.row)
         if following is None or following == self.row:
             return {"message": "No other row of this filter is left to review."}
         self.cursor = int(np.flatnonzero(self.order == following)[0])
@@ -241,8 +237,6 @@ class DisagreementView(LabelForm, SampleTable):
         Args:
             count: the number of rows that the person confirmed.
         """
-        if self.blind:
-            raise ValueError("blind, there is no verdict of the judge to accept: switch blind off first")
         rows = self._acceptable()
         if len(rows) != count:
             raise ValueError(
@@ -268,14 +262,14 @@ class DisagreementView(LabelForm, SampleTable):
 
     def _decide(self, i: int, verdict: str, label: Label | None, note: str) -> dict[str, Any]:
         self._in_force()
-        id, onwards = self.samples[i].id, next_open(self.order, self._codes, i)
+        id, onwards = self.samples[i].id, review.next_open(self.order, self._codes, i)
         value = as_value(verdict, label, blind=self._hidden(i))
         decision = self._decided(id, value, note.strip(), self.iteration)
-        self.notes, self.drafts = without(self.notes, id), without(self.drafts, id)
+        self.notes, self.drafts = review.without(self.notes, id), review.without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)
         return {
             "message": (
-                f"{verdict} on {named(self.samples[i])}."
+                f"{verdict} on {review.named(self.samples[i])}."
                 f"{' That was the last row of this filter to review.' if onwards is None else ''}"
             )
         }
@@ -303,6 +297,8 @@ class DisagreementView(LabelForm, SampleTable):
         return self._place[id]
 
     def _acceptable(self) -> list[int]:
+        if self.blind:
+            raise ValueError(_BLIND)
         self._in_force()
         out = []
         for i in map(int, self.order):
@@ -316,7 +312,7 @@ class DisagreementView(LabelForm, SampleTable):
         return out
 
     def _standing(self, i: int) -> Label:
-        return standing(self.verdicts[i], self.probes[i], self.samples[i])
+        return review.standing(self.verdicts[i], self.probes[i], self.samples[i])
 
     def _reread(self, go_to: int | None = None) -> None:
         """Read the decisions again where another view or cell has decided."""
@@ -340,7 +336,7 @@ class DisagreementView(LabelForm, SampleTable):
             at = np.flatnonzero(self.order == go_to)
             if len(at):
                 self.cursor = int(at[0])
-            self.progress = progress(self._decisions, self._judged)
+            self.progress = review.progress(self._decisions, self._judged)
 
     def _hidden(self, i: int) -> bool:
         """Whether the judge's verdict on row i is hidden from the person."""
@@ -348,7 +344,13 @@ class DisagreementView(LabelForm, SampleTable):
 
     @traitlets.observe("blind")
     def _blinded(self, _: Any) -> None:
-        self.arrange()
+        with self.hold_sync():
+            self.set_trait("filters", review.without(self.filters, "judge"))
+            self.arrange()
+
+    @property
+    def closed(self) -> dict[str, str]:
+        return {"judge": _BLIND} if self.blind else {}
 
     @property
     def kept(self) -> np.ndarray | None:

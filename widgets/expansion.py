@@ -35,7 +35,7 @@ from looptool_kit.widgets.offspring import (
 )
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.text_diff import word_diff
-from looptool_kit.widgets.view import in_words, read_only_note, script, stage_of, style
+from looptool_kit.widgets.view import error_in_words, read_only_note, script, stage_of, style
 
 _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
@@ -105,7 +105,7 @@ class ExpansionView(LabelForm, TableView):
         rows = Rows(
             {
                 "request": [s.sample.request for s in self.seeds],
-                "error": [in_words(s.probe.error) for s in self.seeds],
+                "error": [error_in_words(s.probe, s.sample) for s in self.seeds],
                 "at": [fault_place(s) for s in self.seeds],
                 "decided": [""] * len(self.seeds),
                 "accepted": [""] * len(self.seeds),
@@ -141,7 +141,9 @@ class ExpansionView(LabelForm, TableView):
     def pattern(self, seed: ErrorSeed) -> str:
         """The error pattern that a seed's children keep: the prediction's first fault."""
         children = self._children.get(seed.sample.id, [])
-        return children[0].pattern if children else str(seed.probe.faults[0]) if seed.probe.faults else ""
+        if children:
+            return children[0].pattern
+        return seed.probe.faults[0].told(seed.sample.label.asks) if seed.probe.faults else ""
 
     # --------------------------------------------------- what the page asks
 
@@ -363,9 +365,8 @@ class ExpansionView(LabelForm, TableView):
         counts = [taken(each, self._decisions) for each in children]
         names = sorted(set(counts))
         at = {pair: i for i, pair in enumerate(names)}
-        self.rows.recode(
-            "accepted", np.array([at[c] for c in counts], np.int64), [f"{a} of {n}" for a, n in names]
-        )
+        words = [f"{a} of {n}" if n else "none made" for a, n in names]
+        self.rows.recode("accepted", np.array([at[c] for c in counts], np.int64), words)
         # A seed stays in sight while a person decides on its children, whatever the filter.
         self.rows.recode(
             "decided", np.array([decided_on(c, self._decisions) for c in children], np.int64), DECIDED

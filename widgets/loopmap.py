@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 from anywidget import WidgetTrait
 
+from looptool_kit.core.grading import told_kind
 from looptool_kit.core.preview import table_html
 from looptool_kit.core.records import Probe, Probes, Verdict, Verdicts
 from looptool_kit.core.samples import Sample, Samples
@@ -25,7 +26,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets.decision import written_at
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.loop_charts import error_map, flow_table, held_out_flips
-from looptool_kit.widgets.newer import newer_decisions
+from looptool_kit.widgets.newer import newer_note
 from looptool_kit.widgets.review import words_of
 from looptool_kit.widgets.rows import Rows, TableView
 from looptool_kit.widgets.view import View, called, how_to_make, refuse_unsaved, script, style
@@ -158,7 +159,7 @@ class LoopMap(TableView):
 
     def _errors_of(self, iteration: int) -> Counter[tuple[str, str]]:
         if iteration not in self._errors:
-            self._errors[iteration] = error_counts(self._probes.get(iteration, {}).values())
+            self._errors[iteration] = error_counts(self._probes.get(iteration, {}).values(), self._asking)
         return self._errors[iteration]
 
     def refresh(self) -> None:
@@ -277,6 +278,7 @@ class LoopMap(TableView):
                 self._verdicts[j] = {v.sample_id: v for v in verdicts}
         self._fates: list[Fate] = list(fate_table)
         self._samples: list[Sample] = [s for samples in datasets.values() for s in samples]
+        self._asking = {s.id for s in self._samples if s.label.asks}
         self._place = place = {(f.iteration, f.sample_id): i for i, f in enumerate(self._fates)}
         self._expanded = {j for j in datasets if (run.folder(j) / "expansions.parquet").exists()}
         self._parts: dict[str, list[int]] = {}
@@ -288,7 +290,7 @@ class LoopMap(TableView):
                 place[step.iteration, step.sample_id]
             )
         self._counts = {flow: len(rows) for flow, rows in self._behind.items()}
-        self.note = newer_decisions(run, fate_table)
+        self.note = newer_note(run, fate_table)
 
     def _rows(self) -> Rows:
         columns: dict[str, Any] = {
@@ -321,7 +323,10 @@ class LoopMap(TableView):
             having = [
                 p
                 for p in self._probes.get(j, {}).values()
-                if any((f.tool or "(no tool)", f.kind) == (tool, kind) for f in p.faults)
+                if any(
+                    (f.tool or "(no tool)", told_kind(f.kind, p.sample_id in self._asking)) == (tool, kind)
+                    for f in p.faults
+                )
             ]
             mask[[self._place[j, p.sample_id] for p in having if (j, p.sample_id) in self._place]] = True
         return mask

@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import shlex
-from collections import Counter
 
-from looptool_kit.lineage.fates import Fates, outdated_children
+from looptool_kit.lineage.fates import Fates
+from looptool_kit.lineage.newer import newer_decisions, newer_in_words
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.view import on_page
 
 
-def newer_decisions(run: Run, fate_table: Fates) -> str:
+def newer_note(run: Run, fate_table: Fates) -> str:
     """Say how many there are, and what makes the datasets with them.
 
     Empty where there is none.
     """
-    newer = Counter(fate.iteration for fate in fate_table if fate.outdated)
-    newer += Counter({j: outdated_children(run, j) for j in run.iterations})
-    if not newer:
-        return ""
-    first, count = min(newer), newer.total()
-    decisions = f"{count:,} decisions are" if count > 1 else "1 decision is"
-    whose = "they" if count > 1 else "it"
-    datasets = f"D{first + 1}, which {whose} would change"
-    if len(newer) > 1:
-        each = ", ".join(f"{n:,} for D{j + 1}" for j, n in sorted(newer.items()))
-        datasets = f"the datasets that they would change ({each})"
-    return f"{decisions} newer than {datasets}. {_how(run, first)}"
+    newer = newer_decisions(run, fate_table)
+    return f"{newer_in_words(newer)} {_how(run, min(newer))}" if newer else ""
 
 
 def _how(run: Run, j: int) -> str:

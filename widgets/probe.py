@@ -33,7 +33,7 @@ STATIC_ROWS = 10
 WIDTHS: dict[str, str | float] = {
     "request": 3,
     "state": "6.6em",
-    "perplexity": "6.8em",
+    "perplexity": "8.6em",
     "iteration": 0,
     "kind": 0,
     "tool": "9em",

@@ -76,6 +76,16 @@ def progress(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict])
     }
 
 
+def accepted_with(decision: Decision, decisions: Mapping[str, Decision]) -> list[str]:
+    """The rows that were accepted together with this one, if any."""
+    together = decision.value.get("together") if isinstance(decision.value, dict) else None
+    return [
+        row
+        for row, d in decisions.items()
+        if together and isinstance(d.value, dict) and d.value.get("together") == together
+    ]
+
+
 def next_open(order: np.ndarray, codes: np.ndarray, row: int | None) -> int | None:
     """Return the next row not reviewed after a row.
 

@@ -6,18 +6,14 @@ Python keeps columns and order, `js/table.js` asks for the rows in sight.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 import traitlets
 
+from looptool_kit.widgets.columns import Coded, Numbers, Words, members, sortable
 from looptool_kit.widgets.view import View
 
-MAX_CELL_CHARACTERS = 200
-"""Characters of a cell that are sent to the page."""
 MAX_FACET_VALUES = 500
 """Values of a facet that the page offers; rarer ones are reached by searching."""
 MAX_PAGE_ROWS = 200
@@ -38,8 +34,8 @@ class Rows:
     def __init__(
         self, columns: Mapping[str, Any], facets: Sequence[str] = (), text: Callable[[int], str] | None = None
     ) -> None:
-        self._columns: dict[str, _Numbers | _Words] = {
-            name: _Numbers(v) if isinstance(v, np.ndarray) and v.dtype.kind in "biuf" else _Words(v)
+        self._columns: dict[str, Numbers | Words] = {
+            name: Numbers(v) if isinstance(v, np.ndarray) and v.dtype.kind in "biuf" else Words(v)
             for name, v in columns.items()
         }
         lengths = {name: len(c.values) for name, c in self._columns.items()}
@@ -50,6 +46,7 @@ class Rows:
         self._texts: list[str] | None = None
         self._search: tuple[str, np.ndarray] | None = None
         self._sorted: dict[str, np.ndarray] = {}
+        self._listed: dict[str, list[str]] = {}
         self._length = next(iter(lengths.values()), 0)
 
     def __len__(self) -> int:
@@ -62,7 +59,7 @@ class Rows:
 
     def numeric(self, name: str) -> bool:
         """Whether the column holds numbers."""
-        return isinstance(self._columns[name], _Numbers)
+        return isinstance(self._columns[name], Numbers)
 
     def cell(self, name: str, row: int) -> str:
         """A cell as it is shown."""
@@ -71,33 +68,41 @@ class Rows:
     def full(self, name: str, row: int) -> str:
         """A cell in full, however long."""
         column = self._columns[name]
-        coded = isinstance(column, _Numbers | _Coded)
-        return column.show(row) if coded else ", ".join(_members(column.values[row]))
+        coded = isinstance(column, Numbers | Coded)
+        return column.show(row) if coded else ", ".join(members(column.values[row]))
 
     def recode(self, name: str, codes: np.ndarray, names: Sequence[str | tuple[str, ...]]) -> None:
         """Give a column other values.
 
         `names[codes[i]]` for row i, sorted as `names` are. All names are values of the facet, at once.
         """
-        self._columns[name] = _Coded(codes, names)
+        self._columns[name] = Coded(codes, names)
         self._unsort(name)
 
     def reword(self, name: str, values: Sequence[Any]) -> None:
         """Give a column other words; a search reads the rows again."""
-        self._columns[name] = _Words(values)
+        self._columns[name] = Words(values)
         self._unsort(name)
         self._texts = self._search = None
 
     def _unsort(self, name: str) -> None:
         for sort in (name, f"-{name}"):
             self._sorted.pop(sort, None)
+        self._listed.pop(name, None)
 
-    def values(self, facet: str) -> list[tuple[str, int]]:
-        """A facet's most common values with their counts, by name."""
-        counts = self._columns[facet].counts()
-        most = sorted(counts, key=lambda v: -counts[v])[:MAX_FACET_VALUES]
-        keys = dict(zip(most, _sortable(most), strict=True))
-        return [(v, counts[v]) for v in sorted(most, key=keys.__getitem__)]
+    def values(self, facet: str, within: np.ndarray | None = None) -> list[tuple[str, int]]:
+        """A facet's most common values, by name, with their counts.
+
+        With `within`, one boolean for each row, the counts are of these rows.
+        """
+        column = self._columns[facet]
+        if facet not in self._listed:
+            counts = column.counts()
+            most = sorted(counts, key=lambda v: -counts[v])[:MAX_FACET_VALUES]
+            keys = dict(zip(most, sortable(most), strict=True))
+            self._listed[facet] = sorted(most, key=keys.__getitem__)
+        counts = column.counts(within)
+        return [(v, counts.get(v, 0)) for v in self._listed[facet]]
 
     def order(
         self,
@@ -114,16 +119,23 @@ class Rows:
             search: text that a row must contain, whatever the case.
             keep: one boolean for each row; None: all rows.
         """
+        mask = self.passing(filters, search, keep)
+        if not sort:
+            return np.flatnonzero(mask)
+        by = self._sorted_by(sort)
+        return by[mask[by]]
+
+    def passing(
+        self, filters: Mapping[str, Any] | None = None, search: str = "", keep: np.ndarray | None = None
+    ) -> np.ndarray:
+        """One boolean for each row: whether it is shown (see `order`)."""
         mask = np.ones(len(self), bool) if keep is None else keep.copy()
         for name, value in (filters or {}).items():
             if value not in ("", None):
                 mask &= self._columns[name].holds(str(value))
         if search.strip():
             mask &= self._containing(search.strip().casefold())
-        if not sort:
-            return np.flatnonzero(mask)
-        by = self._sorted_by(sort)
-        return by[mask[by]]
+        return mask
 
     def _sorted_by(self, sort: str) -> np.ndarray:
         name = sort.removeprefix("-")
@@ -138,106 +150,6 @@ class Rows:
         if self._search is None or self._search[0] != needle:
             self._search = (needle, np.fromiter((needle in t for t in self._texts), bool, len(self)))
         return self._search[1]
-
-
-class _Numbers:
-    """A column of numbers."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = values
-
-    def show(self, row: int) -> str:
-        return f"{self.values[row]:.4f}" if self.values.dtype.kind == "f" else str(self.values[row])
-
-    @property
-    def ranks(self) -> np.ndarray:
-        return self.values if self.values.dtype.kind == "f" else self.values.astype(np.int64)
-
-    def counts(self) -> dict[str, int]:
-        values, counts = np.unique(self.values, return_counts=True)
-        return {str(v): int(n) for v, n in zip(values, counts, strict=True)}
-
-    def holds(self, value: str) -> np.ndarray:
-        try:
-            return self.values == float(value)
-        except ValueError:
-            return np.zeros(len(self.values), bool)
-
-
-class _Words:
-    """A column of strings or tuples of strings.
-
-    Codes into the distinct values are made when a sort or a facet first needs them.
-    """
-
-    def __init__(self, values: Sequence[Any] | np.ndarray) -> None:
-        self.values = values
-
-    def show(self, row: int) -> str:
-        text = ", ".join(_members(self.values[row]))
-        return text if len(text) <= MAX_CELL_CHARACTERS else text[:MAX_CELL_CHARACTERS] + "…"
-
-    @cached_property
-    def coded(self) -> tuple[np.ndarray, list[Any]]:
-        names = list(dict.fromkeys(self.values))
-        place = {name: k for k, name in enumerate(names)}
-        return np.fromiter(map(place.__getitem__, self.values), np.int64, len(self.values)), names
-
-    @cached_property
-    def ranks(self) -> np.ndarray:
-        keys = _sortable([v if isinstance(v, str) else ", ".join(_members(v)) for v in self.values])
-        ranks = pc.rank(_arrow(keys), tiebreaker="dense")
-        return np.frombuffer(ranks.buffers()[1], np.uint64, len(keys)).astype(np.int64)
-
-    def counts(self) -> dict[str, int]:
-        codes, names = self.coded
-        out: dict[str, int] = {}
-        for name, n in zip(names, np.bincount(codes, minlength=len(names)), strict=True):
-            for member in _members(name):
-                out[member] = out.get(member, 0) + int(n)
-        return out
-
-    def holds(self, value: str) -> np.ndarray:
-        codes, names = self.coded
-        having = np.fromiter((value in _members(n) for n in names), bool, len(names))
-        return having[codes] if len(having) else np.zeros(len(codes), bool)
-
-
-class _Coded(_Words):
-    """A column of words, as codes into ordered names."""
-
-    def __init__(self, codes: np.ndarray, names: Sequence[str | tuple[str, ...]]) -> None:
-        super().__init__(codes)
-        self.coded, self.ranks = (codes, list(names)), codes
-
-    def show(self, row: int) -> str:
-        return ", ".join(_members(self.coded[1][self.coded[0][row]]))
-
-
-def _members(value: Any) -> tuple[str, ...]:
-    return value if isinstance(value, tuple) else (str(value),)
-
-
-def _sortable(texts: list[str]) -> list[Any]:
-    """Keys to sort texts by.
-
-    By value if all are whole numbers, else by text without regard to case.
-    """
-    return [int(t) for t in texts] if all(t.isdecimal() for t in texts) else [t.casefold() for t in texts]
-
-
-def _arrow(keys: list[Any]) -> pa.Array:
-    """The keys as Arrow.
-
-    `pa.array` of a list first imports pandas, which takes longer than sorting.
-    """
-    if keys and isinstance(keys[0], int):
-        return pa.Array.from_buffers(pa.int64(), len(keys), [None, pa.py_buffer(np.array(keys, np.int64))])
-    texts = [k.encode("utf-8", "surrogatepass") for k in keys]
-    ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
-    return pa.Array.from_buffers(
-        pa.large_binary(), len(keys), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(texts))]
-    )
 
 
 class TableView(View):
@@ -296,18 +208,22 @@ class TableView(View):
         self.head = self.on_page(0, HEAD_ROWS)
 
     def _heads(self) -> list[dict[str, Any]]:
-        rows = self.rows
+        rows, kept = self.rows, self.kept
+
+        def counted(facet: str) -> list[list[Any]]:
+            # Within the other filters: as many rows come when this value is chosen.
+            others = {name: value for name, value in self.filters.items() if name != facet}
+            found = rows.values(facet, rows.passing(others, self.search, kept))
+            return [[v, None if facet in self._uncounted else n] for v, n in found]
+
         return [
             {
                 "name": name,
                 "width": self._widths.get(name, 1),
                 "numeric": rows.numeric(name),
                 "lasting": name in self._lasting,
-                "values": (
-                    [[v, None if name in self._uncounted else n] for v, n in rows.values(name)]
-                    if name in rows.facets
-                    else None
-                ),
+                "closed": self.closed.get(name, ""),
+                "values": counted(name) if name in rows.facets and name not in self.closed else None,
             }
             for name in rows.names
         ]
@@ -319,7 +235,7 @@ class TableView(View):
         """
         self.rows = rows
         with self.hold_sync():
-            self.columns, self.total = self._heads(), len(rows)
+            self.total = len(rows)
             self.arrange()
             self.drawn += 1
 
@@ -339,12 +255,21 @@ class TableView(View):
         """
         return None
 
+    @property
+    def closed(self) -> Mapping[str, str]:
+        """Facets that cannot be used now, and why.
+
+        For subclasses.
+        """
+        return {}
+
     def arrange(self) -> None:
         """Order the rows again; the page then asks for those in sight."""
         before = self.row
         self.order = self.rows.order(self.sort, self.filters, self.search, self.kept)
         at = np.flatnonzero(self.order == before) if before is not None else self.order[:0]
         with self.hold_sync():
+            self.columns = self._heads()
             self.count = len(self.order)
             self.cursor = int(at[0]) if len(at) else 0
             self.version += 1

@@ -134,9 +134,7 @@ class SampleTable(TableView):
         found = list(dict.fromkeys(tag for tag in map(str.strip, tags.split(",")) if tag))
         run.decide("tag", id, list[JsonValue](found), author=self.annotator)
         self.rows.reword("tags", tags_of(run, self._each))
-        with self.hold_sync():
-            self.columns = self._heads()
-            self.arrange()
+        self.arrange()
         return {"message": f"tagged {', '.join(found)}" if found else "this sample has no tag now"}
 
     def on_copy(self, at: int) -> dict[str, Any]:

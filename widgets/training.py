@@ -22,6 +22,7 @@ from looptool_kit.widgets.training_words import (
     OUTCOME_HEAD,
     nothing_yet,
     outcomes,
+    share,
     short,
 )
 from looptool_kit.widgets.view import View, in_words, script, style
@@ -342,7 +343,10 @@ def step_tables(
         ]
         logged = [k for k in range(len(titles)) if any(values[k] is not None for _, _, values in steps)]
         head = ["iteration", "step", *(titles[k] for k in logged)]
-        cells = [[str(j), str(row["step"]), *(short(values[k]) for k in logged)] for j, row, values in steps]
+        words = [share if CHARTS[title][0].startswith("share") else short for title in titles]
+        cells = [
+            [str(j), str(row["step"]), *(words[k](values[k]) for k in logged)] for j, row, values in steps
+        ]
         out.append((f"{trainer.upper()}, step by step", head, cells))
     return out
 

@@ -66,7 +66,7 @@ def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list
                 continue
             part = max(1, len(values) // 3)
             first, last = sum(values[:part]) / part, sum(values[-part:]) / part
-            shown = [f"{100 * v:.0f}%" if key in SHARES else short(v) for v in (first, last)]
+            shown = [share(v) if key in SHARES else short(v) for v in (first, last)]
             few = len(values) < FEW_STEPS
             words = "too few steps to say" if few else _change(key, first, last)
             out.append([str(iteration), trainer.upper(), str(rows[-1]["step"]), title, *shown, words])
@@ -79,6 +79,11 @@ def short(value: Any) -> str:
     if not isinstance(value, int | float) or not math.isfinite(value):
         return ""
     return f"{value:,.0f}" if abs(value) >= WHOLE_FROM else f"{value:.2g}"
+
+
+def share(value: Any) -> str:
+    """A share in percent, empty where there is none."""
+    return f"{short(100 * value)}%" if short(value) else ""
 
 
 def _change(key: str, first: float, last: float) -> str:

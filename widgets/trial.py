@@ -41,7 +41,7 @@ class TryView(LabelForm):
     right label in `tried.jsonl` of the run; `samples` reads them back.
     """
 
-    _esm = script("sample", "label_fields", "label_form", "drafts", "try")
+    _esm = script("sample", "label_fields", "label_form", "drafts", "try_parts", "try")
     _css = style()
 
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)
@@ -300,8 +300,8 @@ class TryView(LabelForm):
         sample, answer = self.sample, self._newest_answer
         card = detail(sample)
         if answer is None:
-            empty = {"label": "", "runs": "", "stuck": "", "by": "", "number": self._number}
-            return {"message": message, "sample": card, "objections": [], **empty}
+            empty = {"label": "", "runs": "", "stuck": "", "by": "", "executed": False}
+            return {"message": message, "sample": card, "objections": [], "number": self._number, **empty}
         label = Label() if answer.answer.error else answer.answer.label
         asked, executed = self._asked.model_copy(update={"label": label}), self._answer is None
         messages = card["messages"]
@@ -326,7 +326,8 @@ class TryView(LabelForm):
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
             "runs": runs,
-            "stuck": "It is executed; the results are in the dialogue." if executed else stuck,
+            "stuck": "" if executed else stuck,
+            "executed": executed,
             "number": self._number,
         }
 

@@ -19,6 +19,9 @@ import anywidget
 import traitlets
 
 from looptool_kit.core.errors import RunError
+from looptool_kit.core.grading import told_kind
+from looptool_kit.core.records import Probe
+from looptool_kit.core.samples import Sample
 from looptool_kit.run.folder import Run
 
 
@@ -61,7 +64,7 @@ class View(anywidget.AnyWidget):
         request, kind = values.pop("req", None), str(values.pop("type", ""))
         try:
             answer = getattr(self, f"on_{kind}")(**values)
-        except (RunError, ValueError) as error:
+        except (RunError, ValueError, traitlets.TraitError) as error:
             answer = {"error": str(error)}  # words for a person
         except Exception as error:  # noqa: BLE001 - the page must hear of it: an error in a callback is shown nowhere else
             answer = {"error": f"{type(error).__name__}: {error}"}
@@ -164,6 +167,11 @@ def refuse_unsaved(view: object) -> None:
             " saved: save or cancel it there first (a note is saved with its verdict; empty its field to drop"
             " it)"
         )
+
+
+def error_in_words(probe: Probe, sample: Sample) -> str:
+    """A prediction's first fault as people read it; empty where right."""
+    return in_words(told_kind(probe.error, sample.label.asks))
 
 
 def in_words(fault: str) -> str:

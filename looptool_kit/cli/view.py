@@ -33,13 +33,20 @@ _TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {%- block notebook_css -%}
 {{ super() }}
 {%- if resources.theme == 'light' %}
-{%- set dark = "<link media='(prefers-color-scheme: dark)'" %}
+{%- set dark = "<link data-system media='(prefers-color-scheme: dark)'" %}
 {{ resources.include_css("static/theme-dark.css").unescape().replace("<link", dark) | safe }}
-<style>@media (prefers-color-scheme: dark) { :root { color-scheme: dark } }</style>
+<style data-system>@media (prefers-color-scheme: dark) { :root { color-scheme: dark } }</style>
+<script>
+if (new URLSearchParams(location.search).get("theme") === "light")
+  document.querySelectorAll("[data-system]").forEach((of) => of.remove())
+</script>
 {%- endif %}
 {%- endblock notebook_css -%}
 """
-"""Voila's own page, which is dark where the person's system is. `&theme=dark` makes it dark anywhere."""
+"""Voila's own page, which is dark where the person's system is.
+
+`&theme=dark` makes it dark anywhere, `&theme=light` light.
+"""
 _EXTENSIONS = ["anywidget", "@jupyter-widgets/jupyterlab-manager", "@voila-dashboards/widgets-manager8"]
 """What the views need of JupyterLab's extensions."""
 LEFT_SECONDS = 10

@@ -95,7 +95,7 @@ class Flows(Table[Step]):
 
 def fates(run: Run) -> Fates:
     """The fate of every sample so far: one row for each."""
-    return Fates(row for j in run.iterations for row in _fates(run, j))
+    return Fates(row for j in run.iterations for row in fates_of(run, j))
 
 
 def flows(run: Run, fate_table: Fates | None = None) -> Flows:
@@ -120,7 +120,7 @@ def flow_counts(run: Run) -> tuple[Counter[tuple[str, str]], Counter[str]]:
     steps, sizes = Counter[tuple[str, str]](), Counter[str]()
 
     def counted(j: int) -> Iterator[Fate]:
-        for row in _fates(run, j):
+        for row in fates_of(run, j):
             sizes[node(j, "part", row.part)] += 1
             yield row
 
@@ -152,7 +152,8 @@ def outdated_children(run: Run, iteration: int) -> int:
     )
 
 
-def _fates(run: Run, j: int) -> Iterator[Fate]:
+def fates_of(run: Run, j: int) -> Iterator[Fate]:
+    """The fate of every sample of D_j, in its order."""
     parts = {m.sample_id: m.part for m in run.table(Members, "members", j, missing_ok=True)}
     file = run.folder(j) / "samples.parquet"
     ids = dict.fromkeys(column(file, "id"))

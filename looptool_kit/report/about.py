@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import platform
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from looptool_kit.config import Settings, load_preset, presets
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.records import EVIDENCE, TOKENS, Probes, Verdicts
+from looptool_kit.core.samples import Label, Samples
 from looptool_kit.core.versions import version
 from looptool_kit.report.data import Decided, ToolUse
 from looptool_kit.run.decisions import SUBJECTS, Decision
@@ -61,11 +63,12 @@ def decided(run: Run) -> list[Decided]:
     A saved filter decides nothing.
     """
     groups: dict[tuple[str, str], list[Decision]] = {}
+    offered = _offered_labels(run)
     for subject in (s for s in SUBJECTS if s != "filter"):
         for decision in run.decisions(subject).values():
             if subject == "tag" and not decision.value:
                 continue  # of a sample that has no tag any more
-            groups.setdefault((subject, _said(decision)), []).append(decision)
+            groups.setdefault((subject, _said(decision, offered)), []).append(decision)
     return [
         Decided(
             subject,
@@ -78,10 +81,32 @@ def decided(run: Run) -> list[Decided]:
     ]
 
 
-def _said(decision: Decision) -> str:
+def _offered_labels(run: Run) -> dict[str, list[Label]]:
+    """The labels that a verdict gives a sample without a person writing one.
+
+    They are the policy's answers and the judge's labels, of samples that a person gave a label, by id.
+    """
+    decided = run.decisions("verdict").items()
+    ids = {row for row, d in decided if isinstance(d.value, dict) and "label" in d.value}
+    offered: dict[str, list[Label]] = {id: [] for id in ids}
+    for j in run.iterations if ids else ():
+        if (run.folder(j) / "probes.parquet").exists():
+            for probe in run.stored(Probes, "probes", j, without=TOKENS, keep={"sample_id": ids}):
+                offered[probe.sample_id].append(probe.answer.label)
+        if (run.folder(j) / "verdicts.parquet").exists():
+            for verdict in run.stored(Verdicts, "verdicts", j, without=EVIDENCE, keep={"sample_id": ids}):
+                offered[verdict.sample_id] += [verdict.label] if verdict.label else []
+    return offered
+
+
+def _said(decision: Decision, offered: Mapping[str, list[Label]]) -> str:
     value = decision.value
     if isinstance(value, dict):
-        return "edited" if "edit" in value else f"{value.get('verdict')}, label written"
+        if "edit" in value:
+            return "edited"
+        label = Label.model_validate(value["label"]) if "label" in value else None
+        written = label is not None and label not in offered.get(decision.row, ())
+        return f"{value.get('verdict')}{', label written' if written else ''}"
     if isinstance(value, list):
         return ", ".join(map(str, value))
     return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -82,6 +82,8 @@ class ReportData:
     """The flow of samples through the loop, drawn (`report.flow.flow_of`)."""
     decided: list[Decided] = field(default_factory=list)
     """What people decided."""
+    newer: str = ""
+    """How many of these decisions no dataset obeys yet, in words."""
     made_with: list[tuple[str, str]] = field(default_factory=list)
     """The command, and packages with their versions."""
     tools: list[ToolUse] = field(default_factory=list)

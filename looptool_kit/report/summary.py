@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from looptool_kit.core.grading import grade
-from looptool_kit.core.records import EVIDENCE, TOKENS, Expansions, Probes, Truths, Verdicts
-from looptool_kit.core.samples import Samples
+from looptool_kit.core.records import EVIDENCE, TOKENS, Expansions, Probes, Verdicts
 from looptool_kit.core.stats import Paired, aligned, paired, wilson
-from looptool_kit.core.tables import Stored, column, read_lines
+from looptool_kit.core.tables import read_lines
 from looptool_kit.core.terminal import cell, say, show
 from looptool_kit.core.toolcalls import Answer
-from looptool_kit.lineage.error_seeds import error_seeds, with_decisions
+from looptool_kit.lineage.newer import newer_decisions, newer_in_words
 from looptool_kit.llm.store import spent
 from looptool_kit.report.about import decided, made_with, tools
 from looptool_kit.report.data import IterationData, ReportData
 from looptool_kit.report.flow import flow_of
 from looptool_kit.report.html import worst, write_report
+from looptool_kit.report.planted import ids_of, judge_against_truth, planted_labels, rows_of
 from looptool_kit.report.rewarded import reward_lines
 from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
@@ -178,49 +177,6 @@ def signed_points(share: float) -> str:
     return f"{100 * share:+.0f}"
 
 
-def planted_labels(run: Run) -> dict[str, int] | None:
-    """Count the planted label errors and what became of them.
-
-    Those in datasets that were judged count, people's decisions included.
-
-    `found`: replaced by the right label in some iteration; `mistaken`: replaced, but by another wrong one;
-    `wrongly`: right labels of seed samples that were replaced. None where none were planted.
-    """
-    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0, missing_ok=True)}
-    if not truth:
-        return None
-    pool = _ids(run, "pool", 0)
-    planted: set[str] = set()
-    replaced: dict[str, bool] = {}
-    for j in (j for j in run.iterations if run.manifest("verdicts", j)):
-        dataset_ids = _ids(run, "samples", j)
-        decided = with_decisions(
-            run.table(Verdicts, "verdicts", j, missing_ok=True), run.decisions("verdict", j)
-        )
-        # What is not there comes from a dataset that was composed again.
-        flagged = decided.where(
-            lambda v, ids=dataset_ids: v.verdict == "LABEL_WRONG" and v.sample_id in ids  # type: ignore[misc]
-        )
-        planted |= truth.keys() & dataset_ids
-        for seed in error_seeds(*_of(run, {v.sample_id for v in flagged}, j), flagged):
-            sample_id = seed.verdict.sample_id
-            if sample_id in pool:
-                right = (
-                    sample_id in truth
-                    and grade(Answer.of(seed.sample.label), truth[sample_id], seed.sample.tools).correct
-                )
-                replaced[sample_id] = replaced.get(sample_id, False) or right
-    if not planted:
-        return None
-    repaired = sum(replaced.get(sample_id, False) for sample_id in planted)
-    return {
-        "planted": len(planted),
-        "found": repaired,
-        "mistaken": sum(sample_id in planted for sample_id in replaced) - repaired,
-        "wrongly": sum(sample_id not in truth for sample_id in replaced),
-    }
-
-
 def paid(run: Run) -> list[str]:
     """A line for each model that was called for this run.
 
@@ -233,48 +189,6 @@ def paid(run: Run) -> list[str]:
         + (f", {t.money:,.2f} spent" if t.money else "")
         for model, t in spent(run.path / "calls.sqlite", endpoints).items()
     ]
-
-
-def judge_against_truth(run: Run) -> dict[str, Any] | None:
-    """Compare LABEL_WRONG with the planted errors.
-
-    Over all iterations' failed samples. None where none were planted.
-
-    `flagged`: LABEL_WRONG verdicts; `right`: those on a planted error; `correctable`: planted errors among
-    the failed where the prediction equals the truth; `right_of_correctable`: those flagged; `planted`,
-    `judged`, `unjudged`: counts of failed samples.
-    """
-    truth = {t.sample_id: t.label for t in run.table(Truths, "truth", 0, missing_ok=True)}
-    if not truth:
-        return None
-    out = dict.fromkeys(
-        ("planted", "flagged", "right", "correctable", "right_of_correctable", "judged", "unjudged"), 0
-    )
-    for j in run.iterations:
-        dataset_ids = _ids(run, "samples", j)
-        seed_samples, probed = _of(run, truth.keys() & dataset_ids, j)
-        samples, probes = seed_samples.by_id(), {p.sample_id: p for p in probed}
-        for verdict in run.table(Verdicts, "verdicts", j, missing_ok=True):
-            if verdict.sample_id not in dataset_ids:  # of a dataset that was composed again
-                continue
-            planted = verdict.sample_id in truth
-            flagged = verdict.verdict == "LABEL_WRONG"
-            right = (
-                planted
-                and grade(
-                    probes[verdict.sample_id].answer,
-                    truth[verdict.sample_id],
-                    samples[verdict.sample_id].tools,
-                ).correct
-            )
-            out["planted"] += planted
-            out["flagged"] += flagged
-            out["right"] += flagged and planted
-            out["correctable"] += right
-            out["right_of_correctable"] += right and flagged
-            out["judged"] += verdict.status == "judged"
-            out["unjudged"] += verdict.status == "unjudged"
-    return out
 
 
 def report_run(run: Run) -> Path:
@@ -298,6 +212,7 @@ def report_data(run: Run) -> ReportData:
         verdict=headline(run),
         flow=flow_of(run),
         decided=decided(run),
+        newer=newer_in_words(newer_decisions(run)),
         made_with=made_with(run),
         tools=tools(run),
     )
@@ -316,10 +231,10 @@ def history(run: Run, iteration: int) -> list[dict[str, Any]]:
 
 def _iteration(run: Run, j: int) -> IterationData:
     probes = _outlines(run, j)
-    shown = {p.sample_id for p in worst(probes, _ids(run, "samples", j))}
+    shown = {p.sample_id for p in worst(probes, ids_of(run, "samples", j))}
     # Only their labels tell whether they should have declined or asked.
     shown |= {p.sample_id for p in probes if any(f.kind == "should_have_declined" for f in p.faults)}
-    samples, whole = _of(run, shown, j)
+    samples, whole = rows_of(run, shown, j)
     by_id = {p.sample_id: p for p in whole}
     return IterationData(
         samples=samples,
@@ -343,17 +258,3 @@ def _verdicts(run: Run, j: int) -> Verdicts:
     if not (run.folder(j) / "verdicts.parquet").exists():
         return Verdicts()
     return Verdicts(run.stored(Verdicts, "verdicts", j, without=EVIDENCE))
-
-
-def _ids(run: Run, name: str, j: int) -> set[str]:
-    """The ids of a table of samples, without reading them."""
-    path = run.folder(j) / f"{name}.parquet"
-    return set(column(path, "id")) if path.exists() else set()
-
-
-def _of(run: Run, ids: Set[str], j: int) -> tuple[Samples, Probes]:
-    """The samples of D_j with these ids, and their probes."""
-    folder = run.folder(j)
-    samples = Stored(Samples, folder / "samples.parquet", keep={"id": ids})
-    probes = Stored(Probes, folder / "probes.parquet", TOKENS, keep={"sample_id": ids})
-    return Samples(samples if ids else ()), Probes(probes if ids and probes.path.exists() else ())

@@ -157,6 +157,14 @@ def nameless(page: Any) -> list[str]:
     )
 
 
+def cut_heads(grid: Any) -> list[str]:
+    """The column heads of a table that are not shown whole."""
+    return grid.evaluate(
+        """(grid) => [...grid.querySelectorAll('[role=columnheader]:not([hidden]) button')]
+             .filter((b) => b.scrollWidth > b.clientWidth).map((b) => b.textContent)"""
+    )
+
+
 def write_notebook(path: Path, *cells: str) -> Path:
     """A notebook of these code cells."""
     kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}

@@ -13,7 +13,7 @@ import pytest
 from lab import nameless, open_notebook, write_notebook
 from test_disagreement_view import until
 
-from looptool_kit.core.records import Probes, Verdicts
+from looptool_kit.core.records import VERDICTS, Probes, Verdicts
 from looptool_kit.core.samples import Message, Samples, ToolCall
 from looptool_kit.run.folder import Run
 
@@ -193,6 +193,11 @@ def test_a_label_is_edited_as_a_form_and_blind_is_blind(odd: tuple[str, Path], p
     view.get_by_label("blind").check()
     view.get_by_text("hidden until you have decided").wait_for()
     assert view.locator(".lt-judge").count() == 0
+    # Neither the filter nor the button tells what is hidden.
+    judge, bulk = view.get_by_label("judge", exact=True), view.get_by_role("button", name="accept the judge")
+    assert judge.is_disabled() and "hidden" in judge.get_attribute("title")
+    assert not any(verdict in judge.inner_text() for verdict in (*VERDICTS, "unjudged"))
+    assert bulk.is_disabled() and "blind" in bulk.get_attribute("title")
     view.get_by_role("button", name="e edit label").click()
     editor = view.locator(".lt-editor")
     assert editor.get_by_role("tab", name="form").get_attribute("aria-selected") == "true"

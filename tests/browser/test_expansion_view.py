@@ -194,6 +194,9 @@ def edit_across_a_reload(page: Any) -> None:
     page.keyboard.type("Dear me! ")
     editor = page.locator(".lt-editor")
     request, label = editor.locator("textarea").first, editor.get_by_label("label as JSON")
+    assert editor.get_by_role("button").all_inner_texts()[:2] == ["save edit", "cancel"]
+    assert editor.get_by_role("button").first.bounding_box()["y"] < request.bounding_box()["y"]
+    assert editor.get_by_text("Ctrl+Enter").is_visible()
     editor.get_by_role("tab", name="JSON").click()
     good = label.input_value()
     label.fill("[{")

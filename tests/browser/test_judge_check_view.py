@@ -7,7 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from lab import open_notebook, save_and_reload, write_notebook
+from lab import cut_heads, open_notebook, save_and_reload, write_notebook
 
 RECORDED = str(Path(__file__).parents[2] / "sample_data" / "run")
 
@@ -62,6 +62,17 @@ def test_judge_check_view(lab: tuple[str, Path], page: Any) -> None:
     for words in ("left unjudged", "right verdict", "same in repeats"):
         assert report.get_by_role("columnheader", name=words).is_visible()
     assert grid.get_by_role("columnheader", name="expected").is_visible()
+    # A narrow table leaves out what the card says, too, rather than cut all.
+    assert cut_heads(grid) == [] and not grid.get_by_role("columnheader", name="request").is_visible()
+    page.set_viewport_size({"width": 1900, "height": 900})
+    grid.get_by_role("columnheader", name="request").wait_for()
+    page.set_viewport_size({"width": 1400, "height": 1000})
+    grid.get_by_role("columnheader", name="request").wait_for(state="hidden")
+    view.get_by_text("columns", exact=True).click()
+    view.get_by_label("show the column request").check()
+    grid.get_by_role("columnheader", name="request").wait_for()
+    view.get_by_label("show the column request").uncheck()
+    page.keyboard.press("Escape")
     assert chosen.get_by_role("article").count() == 1 and chosen.locator(".lt-pair").count() >= 1
     assert "– left unjudged" in chosen.inner_text() and "✗" not in chosen.inner_text()
     assert "right answer:" in chosen.inner_text() and chosen.locator(".lt-decided .lt-call").count() >= 1

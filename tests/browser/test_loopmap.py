@@ -92,6 +92,9 @@ def open_and_close_a_view(page: Any) -> None:
     page.wait_for_selector("button[data-view='ExpansionView']:not([disabled])")
     page.locator("button[data-view='ExpansionView']").click()
     page.wait_for_selector(".lt-opened .lt-expansion .lt-child")
+    # Its keys work at once.
+    page.wait_for_function("() => document.activeElement.closest('.lt-opened .lt-expansion')")
+    assert page.locator(".lt-opened .lt-expansion").bounding_box()["y"] < page.viewport_size["height"]
     page.screenshot(path=SHOTS / "loopmap-opened.png")
     status, above = page.locator(".lt-again ~ .lt-status"), page.locator("h4[aria-live]").inner_text()
     assert status.inner_text().startswith(f"{above}: ") and "of the" in status.inner_text()

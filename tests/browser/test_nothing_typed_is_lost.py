@@ -190,6 +190,7 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
         page = opened(chromium, address)
         view = go(page, "try it", "try a policy")
         request = view.get_by_role("textbox", name="request")
+        assert view.get_by_text("Loaded again, this page begins a new dialogue").is_visible()
         request.fill("Half a request")
         there_and_back(page, "try it", "try a policy")
         until(page, lambda: request.input_value() == "Half a request")
@@ -223,7 +224,8 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
 
 def take_back_by_mouse_and_keys(page: Any, view: Any, form: Any, file: Path) -> None:
     """Kept and taken back twice, with the form as it was before each time."""
-    time, back = form.get_by_role("textbox", name="time"), view.get_by_role("button", name="take back")
+    time = form.get_by_role("textbox", name="time")
+    back = view.get_by_role("button", name="take the kept sample back")
     line = view.locator(".lt-status[role=status]")
     assert back.count() == 0, "nothing was kept yet"
     form.get_by_role("button", name="keep as a sample").click()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lab import drag, open_notebook, save_and_reload, write_notebook
+from lab import cut_heads, drag, open_notebook, save_and_reload, write_notebook
 
 from looptool_kit.core.records import Probes
 from looptool_kit.run.folder import Run
@@ -119,6 +119,7 @@ def sort(used: Used) -> None:
     lowest = used.top()
     head.press("Enter")
     used.page.wait_for_selector("[role=columnheader][aria-sort=descending]")
+    assert cut_heads(used.grid) == [], "its arrow is in sight"
     used.until(lambda: used.noted()["sort"] == "-perplexity")
     used.until(lambda: used.top() > lowest)
 

@@ -237,15 +237,18 @@ def test_a_page_that_is_loaded_again_or_lost_leaves_the_run_free(chromium: Any, 
         page.context.close()
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
+@pytest.mark.parametrize(
+    ("system", "asked", "scheme"),
+    [("dark", "", "dark"), ("light", "", "light"), ("dark", "&theme=light", "light")],
+)
 def test_the_page_is_dark_where_the_system_is_and_a_reload_opens_the_same_tab(
-    chromium: Any, tmp_path: Path, scheme: str
+    chromium: Any, tmp_path: Path, system: str, asked: str, scheme: str
 ) -> None:
     run = tmp_path / "run"
     shutil.copytree(RECORDED, run)
     with viewing(run, tmp_path, "--at", "view=ProbeView&iteration=1&only.state=failed") as address:
-        page = new_page(chromium, color_scheme=scheme)
-        page.goto(address)
+        page = new_page(chromium, color_scheme=system)
+        page.goto(address + asked)
         page.get_by_role("region", name="probes").wait_for(timeout=90_000)
         choose(page, "disagreements")
         desk = page.get_by_role("region", name="disagreements of iteration 2")

@@ -19,9 +19,11 @@ from looptool_kit.core.records import Expansions, Probe, Probes, Score, Scores, 
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.toolcalls import Answer
 from looptool_kit.report import forecast as forecasts
+from looptool_kit.report.about import decided
 from looptool_kit.report.forecast import forecast
 from looptool_kit.report.plan import plan
-from looptool_kit.report.summary import headline, planted_labels, print_scoreboard, views
+from looptool_kit.report.planted import planted_labels
+from looptool_kit.report.summary import headline, print_scoreboard, report_data, report_run, views
 from looptool_kit.report.taken import timings
 from looptool_kit.run.folder import Run
 from looptool_kit.stages.compose import compose
@@ -82,7 +84,7 @@ def run(tmp_path: Path) -> Run:
     rest = [s for s in samples if s.id not in truth]
     probes = [probed(run, s.id, Answer.of(truth[s.id])) for s in planted[:2]]
     probes += [
-        probed(run, planted[2].id, Answer.of(planted[2].label)),
+        probed(run, planted[2].id, Answer(text="Which one?")),
         probed(run, rest[0].id, Answer(text="?")),
         probed(run, rest[1].id, Answer()),
     ]
@@ -93,6 +95,7 @@ def run(tmp_path: Path) -> Run:
     ]
     Probes(probes).write(run.folder(1) / "probes.parquet")
     Verdicts(verdicts).write(run.folder(1) / "verdicts.parquet")
+    run.finish("probes", 1, "key", time.monotonic())
     run.finish("verdicts", 1, "key", time.monotonic())
     Expansions().write(run.folder(1) / "expansions.parquet")
     compose(run, iteration=1)
@@ -136,11 +139,36 @@ def test_what_people_decide_about_labels_counts(run: Run) -> None:
     right, wrong = verdicts[0].sample_id, verdicts[2].sample_id
     run.decide("verdict", right, "PRED_WRONG")
     run.decide("verdict", wrong, {"verdict": "LABEL_WRONG", "label": truth[wrong].model_dump(mode="json")})
+    before = planted_labels(run)
+    assert before is not None and (before["found"], before["mistaken"], before["wrongly"]) == (2, 1, 1), (
+        "no dataset obeys them yet"
+    )
+    assert report_data(run).newer == "2 decisions are newer than D2, which they would change."
+    compose(run, iteration=1)
     found = planted_labels(run)
     assert found is not None and (found["found"], found["mistaken"], found["wrongly"]) == (2, 0, 1)
+    assert report_data(run).newer == ""
     run.decide("verdict", verdicts[3].sample_id, "PRED_WRONG")
+    assert planted_labels(run) == found
+    page = report_run(run).read_text()
+    assert page.count("1 decision is newer than D2, which it would change.") == 2
+    assert "counts their verdicts in place of the judge" in page
+    compose(run, iteration=1)
     found = planted_labels(run)
     assert found is not None and found["wrongly"] == 0
+
+
+def test_a_label_is_said_to_be_written_only_where_a_person_wrote_one(run: Run) -> None:
+    verdicts = run.table(Verdicts, "verdicts", 1)
+    probes = {p.sample_id: p for p in run.table(Probes, "probes", 1)}
+    plain, taken, written, named = (v.sample_id for v in verdicts[:4])
+    run.decide("verdict", plain, {"verdict": "PRED_WRONG", "blind": True})
+    label = probes[taken].answer.label.model_dump(mode="json")
+    run.decide("verdict", taken, {"verdict": "LABEL_WRONG", "label": label}, iteration=1)
+    run.decide("verdict", written, {"verdict": "LABEL_WRONG", "label": {"reply": "Which day?"}}, iteration=1)
+    run.decide("verdict", named, "BOTH_WRONG")
+    said = [d.value for d in decided(run)]
+    assert said == ["PRED_WRONG", "LABEL_WRONG", "LABEL_WRONG, label written", "BOTH_WRONG"]
 
 
 def test_the_scoreboard_is_in_percent_and_fits_a_terminal(

@@ -170,7 +170,10 @@ def test_blind_hides_the_judge_until_the_person_has_decided(view: DisagreementVi
     seen, blind = [i for i in with_verdict(view, "PRED_WRONG")[:2]]
     asked(view, "decide", id=seen, verdict="BOTH_WRONG")
     assert (view.kappa.n, view.kappa.observed, view.progress["blind"]) == (1, 0.0, False)
-    view.blind = True
+    view.filters, view.blind = {"judge": "PRED_WRONG"}, True
+    assert view.filters == {}, "it would tell what is hidden"
+    [told] = [c for c in view.columns if c["name"] == "judge"]
+    assert told["closed"] and told["values"] is None and "switch blind off" in asked(view, "bulk")["error"]
     names, rows = view.rows.names, view.head["rows"]
     judge, confidence, decided = (names.index(n) for n in ("judge", "confidence", "decided"))
     hidden = [r for r in rows if r[decided] == "not reviewed"]

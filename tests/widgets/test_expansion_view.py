@@ -12,7 +12,7 @@ from widget_pages import asked
 
 import looptool_kit as lt
 from looptool_kit.checks.dedup import jaccard, said
-from looptool_kit.core.records import Expansions, Members
+from looptool_kit.core.records import Expansions, Members, Verdicts
 from looptool_kit.core.samples import Label, Message, Sample, Samples
 from looptool_kit.run.folder import Run
 
@@ -290,6 +290,13 @@ def test_children_of_a_seed_whose_verdict_was_changed_do_not_join(run: Run) -> N
     run.decide("verdict", view.seeds[view.row or 0].probe.sample_id, "BOTH_WRONG", iteration=2)
     gone = {c["id"] for c in view.on_seed(view.cursor)["children"]}
     assert not view.on_seed(view.cursor)["standing"] and not gone & set(view.selection.by_id())
+
+
+def test_a_seed_without_children_says_so(run: Run) -> None:
+    other = next(v.sample_id for v in run.table(Verdicts, "verdicts", 2) if v.verdict != "PRED_WRONG")
+    run.decide("verdict", other, "PRED_WRONG", iteration=2)
+    view = ExpansionView(run, only=[other])
+    assert view.count == 1 and "none made" in view.on_page(0, 1)["rows"][0]
 
 
 def test_no_expansions_yet(tmp_path: Path) -> None:

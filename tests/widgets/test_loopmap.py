@@ -334,6 +334,7 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
     assert view.total == 8
     view.refresh()
     fresh = LoopMap(run)
+    fresh.filters, fresh.selected = view.filters, view.selected
     assert view.total == fresh.total > 8 and view.drawn == drawn + 1
     assert (view.columns, view.heats, view.heat, view.on_map()) == (
         fresh.columns,

@@ -106,7 +106,8 @@ def test_threshold_recolours_and_is_decided_when_let_go(run: Run) -> None:
     assert again.threshold == 9.0 and again.can_undo
     asked(again, "undo")
     assert again.threshold == recorded and not again.can_undo and run.decisions("threshold") == {}
-    assert "from 1 up" in asked(again, "threshold", value=0.5, keep=True)["error"]
+    below = asked(again, "threshold", value=0.5, keep=True)["error"]
+    assert below == "a perplexity is a number from 1 up, not 0.5"
     assert "from 1 up" in asked(again, "threshold", value=float("nan"))["error"]
     assert again.threshold == recorded
 

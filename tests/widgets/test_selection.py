@@ -49,8 +49,28 @@ def test_tags_are_a_facet_are_found_and_stay_with_the_sample(run: Run) -> None:
     probes.filters = {**probes.filters, "tags": "hard"}
     assert [s.id for s in probes.selection] == [id]
     assert [d.value for d in decided(run)] == ["hard, dates"]
+    desk.search = ""
     asked(desk, "tag", id=id, tags="")
     assert values_of(desk, "tags") == {"(none)": len(desk.verdicts)} and decided(run) == []
+
+
+def test_the_counts_of_a_facet_are_of_the_rows_that_come_when_it_is_chosen(run: Run) -> None:
+    probes = ProbeView(run)  # which shows one iteration of two
+    id = probes.selection[0].id
+    asked(probes, "tag", id=id, tags="weird")
+    probes.search = "a"
+    probes.brush = [1.0, float(sorted(p.perplexity for p in run.table(Probes, "probes", 2))[60])]
+    kinds = values_of(probes, "kind")
+    assert sum(n or 0 for n in kinds.values()) == probes.count < probes.total
+    before = probes.filters
+    for facet in ("kind", "tags", "error", "tool"):
+        for value, n in values_of(probes, facet).items():
+            probes.filters = {**before, facet: value}
+            assert probes.count == n, (facet, value)
+            assert values_of(probes, facet)[value] == n, "its own choice does not narrow a facet's counts"
+        probes.filters = before
+    assert values_of(probes, "iteration").keys() == {"1", "2"}
+    assert sum(values_of(probes, "iteration").values()) > probes.count, "its own filter does not count"
 
 
 @pytest.mark.parametrize(("tags", "says"), [("x" * 41, "40 characters"), ("hard", "read-only")])

@@ -184,7 +184,8 @@ def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> N
     by_sft = ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%"]
     by_grpo = ["1", "GRPO", "2", "right completions", "50%", "94%", "too few steps to say"]
     assert rows == [by_sft, by_grpo], "no training is left out, and two steps tell no change"
-    [(_, steps, _)] = view.steps
+    [(_, steps, cells)] = view.steps
+    assert cells[0][steps.index("right completions")] == "50%", "as in the table above"
     assert "right completions" in steps and "reward" not in steps, "one figure under two names"
     told = dict(view.meanings)
     assert "reward" not in told and "it is the reward" in told["right completions"]

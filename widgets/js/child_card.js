@@ -143,15 +143,16 @@ function childEditor(draft, on) {
     on.leave();
   };
   const buttons = [
-    h("button", { type: "button", title: "check and record (Ctrl+Enter)", onclick: save }, "record the edit"),
-    h("button", { type: "button", title: "leave the child as it was (Esc)", onclick: leave }, "cancel"),
+    h("button", { type: "button", title: "check and record (Ctrl+Enter)", onclick: save }, "save edit"),
+    h("button", { type: "button", title: "leave the child as it was (Escape)", onclick: leave }, "cancel"),
+    h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
   ];
   const form = h(
     "div",
     { class: "lt-editor", role: "group", "aria-label": "edit this child" },
+    h("div", { class: "lt-row" }, h("strong", {}, "this child"), buttons),
     h("label", {}, "request (the last user message)", request),
     box,
-    h("div", { class: "lt-row" }, buttons),
   );
   request.addEventListener("input", typing.later);
   form.addEventListener("focusout", typing.now);

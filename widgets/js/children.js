@@ -163,7 +163,9 @@ function childCards(model, state, { panel, cards }, cardOf, say) {
       sources.set(node, source);
       return node;
     });
-    const none = "No candidates were made of this seed.";
+    const none =
+      "No candidates were made of this seed: the strategies found no way to vary it, or it became an error" +
+      " seed by a decision that is newer than the expansion.";
     if (!fresh.length) cards.replaceChildren(h("p", { class: "lt-small" }, none));
     else if (fresh.length !== old.length) cards.replaceChildren(...fresh);
     else fresh.forEach((node, at) => node !== old[at] && old[at]?.replaceWith(node));

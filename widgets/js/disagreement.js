@@ -108,12 +108,13 @@ function deskButtons(choices, blocked, on) {
   ];
   const bulkTitle =
     "accept the judge's verdict for all rows shown that are judged and not reviewed; asks first";
-  const bulk = h(
-    "button",
-    { title: bulkTitle, disabled: blocked, onclick: () => on.bulk() },
-    "accept the judge's verdicts…",
-  );
-  return { verdicts, others, bulk };
+  const bulk = h("button", { onclick: () => on.bulk() }, "accept the judge's verdicts…");
+  /** @param {boolean} blind */
+  const allowBulk = (blind) => {
+    bulk.disabled = blocked || blind;
+    bulk.title = blind ? "not while you decide blind: it would tell the judge's verdicts" : bulkTitle;
+  };
+  return { verdicts, others, bulk, allowBulk };
 }
 
 /**
@@ -353,7 +354,7 @@ function render({ model, el }) {
   const dialog = bulkDialog(accept, () => buttons.bulk.focus());
   const panel = samplePanel();
   const onopen = () => panel.card.focus();
-  const table = rowTable(model, { label: "disagreements", lines: 0, onopen, reword: decidedVerdict });
+  const table = rowTable(model, { label: "disagreements", lines: 0, onopen, roomy: ["decided"] });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
   const blind = blindSwitch(model);
   const menu = selectionMenu(model, line.say, rest);
@@ -377,6 +378,7 @@ function render({ model, el }) {
     table.stop,
     menu.stop,
     blind.stop,
+    follow(model, ["blind"], () => buttons.allowBulk(model.get("blind"))),
     kept.keep(texts, restore, line.say),
   ];
   return () => stops.forEach((stop) => stop());

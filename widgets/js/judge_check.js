@@ -183,7 +183,9 @@ function showCard(model, el) {
     "aria-label": "selected trial",
     tabindex: "0",
   });
-  const table = rowTable(model, { label: "trials", lines: 16, onopen: () => card.focus() });
+  // The card says both, too.
+  const roomy = ["request", "right"];
+  const table = rowTable(model, { label: "trials", lines: 16, onopen: () => card.focus(), roomy, room: 700 });
   const show = oneAtATime(() =>
     ask(model, "sample", { at: model.get("cursor") }).then(
       ({ sample, trial }) => {

@@ -75,12 +75,3 @@ const decisionNote = (d) =>
     d.reason ? h("div", { class: "lt-text" }, d.reason) : null,
     d.label ? h("div", {}, h("span", { class: "lt-small" }, "label from now on:"), answerOf(d.label)) : null,
   );
-
-/**
- * In the list the decided verdict stands where the judge's was, as long as it has no column of its own.
- * @type {Reword}
- */
-const decidedVerdict = (column, text, { decided = "not reviewed" }) =>
-  column === "judge" && decided !== "not reviewed"
-    ? { words: decided, title: `decided: ${decided}; the judge: ${text}` }
-    : null;

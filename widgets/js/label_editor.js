@@ -12,8 +12,12 @@
  */
 function labelEditor(text, tools, on) {
   const typing = keeper(() => on.typed(form.text()));
-  const form = labelForm(text, tools, typing.later, on.check);
   const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
+  const changed = () => {
+    fault.textContent = ""; // it is about what stood there before
+    typing.later();
+  };
+  const form = labelForm(text, tools, changed, on.check);
   const save = async () => {
     typing.now();
     fault.textContent = plain(await on.save(form.text()));
@@ -32,6 +36,7 @@ function labelEditor(text, tools, on) {
       h("strong", {}, "the right label"),
       h("button", { onclick: save, title: saveTitle }, "save label"),
       h("button", { onclick: leave, title: "leave the label as it was (Escape)" }, "cancel"),
+      h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
     ),
     fault,
     form.node,

@@ -193,6 +193,16 @@ function openedView({ model, host }, say, failed) {
   const node = h("div", { class: "lt-opened" });
   /** @type {AbortController | null} */
   let shown = null;
+  /** Whether a press here opens the next view, not a page that is loaded again. */
+  let expected = false;
+  /** Its keys work where its table has the focus; it may be out of sight, below. */
+  const goThere = () => {
+    if (!expected) return;
+    expected = false;
+    const table = node.querySelector("[role=grid]") ?? node.querySelector(".lt-view");
+    if (table instanceof HTMLElement) table.focus({ preventScroll: true });
+    node.scrollIntoView();
+  };
   const title = "close the view below";
   const close = h(
     "button",
@@ -207,7 +217,7 @@ function openedView({ model, host }, say, failed) {
     const mine = new AbortController();
     shown = mine;
     const el = h("div", { class: "lt-small" }, "drawing …");
-    renderWidget(host, reference, el, mine.signal).catch((error) => {
+    renderWidget(host, reference, el, mine.signal).then(goThere, (error) => {
       if (!mine.signal.aborted) failed(error);
     });
     const [selected = [], shows = ""] = model.get("opened_of");
@@ -219,7 +229,7 @@ function openedView({ model, host }, say, failed) {
     unfollow();
     shown?.abort();
   };
-  return { node, stop };
+  return { node, expect: () => (expected = true), stop };
 }
 
 /**
@@ -258,8 +268,9 @@ function ribbons(model, choose, failed) {
  * @param {(selection: MapSelection) => void} choose
  * @param {Say} say
  * @param {(error: unknown) => void} failed
+ * @param {() => void} toOpened lets the view that is opened next have the focus
  */
-function mapButtons(model, choose, say, failed) {
+function mapButtons(model, choose, say, failed, toOpened) {
   /** @param {Outcome} outcome */
   const tell = (outcome) => say(outcome.message ?? "");
   const allTitle = "select all samples again (Escape)";
@@ -274,11 +285,8 @@ function mapButtons(model, choose, say, failed) {
     const open = () => {
       const selected = inWords(model.get("selected"));
       say(`opening ${words} …`);
-      ask(model, "open", { view: name }).then(({ message }) => {
-        say(`${selected}: ${message}`);
-        // It may be out of sight, below.
-        document.activeElement?.closest(".lt-view")?.querySelector(".lt-opened")?.scrollIntoView();
-      }, failed);
+      toOpened();
+      ask(model, "open", { view: name }).then(({ message }) => say(`${selected}: ${message}`), failed);
     };
     const props = { "data-view": name, disabled: true, title: `show these samples in ${words}, below` };
     return h("button", { ...props, onclick: open }, `open in ${words}`);
@@ -301,7 +309,8 @@ function loopMap(place, line) {
   /** @param {unknown} error */
   const failed = (error) => line.say(wordsOf(error), true);
   const heading = h("h4", { "aria-live": "polite" });
-  const { all, again, views } = mapButtons(model, choose, line.say, failed);
+  const opened = openedView(place, line.say, failed);
+  const { all, again, views } = mapButtons(model, choose, line.say, failed, opened.expect);
   if (!model.get("total")) {
     const empty = nothingYet(
       "loop map",
@@ -332,7 +341,6 @@ function loopMap(place, line) {
     }, failed),
   );
   const hint = h("div", { class: "lt-small" }, HINT);
-  const opened = openedView(place, line.say, failed);
   const errors = errorMap(model, choose, failed);
   const root = frame(
     "loop map",

@@ -5,6 +5,8 @@
 const ROW = 24;
 /** Browsers clip elements that are some millions of pixels high; a longer table scrolls proportionally. */
 const MAX_HEIGHT = 6e6;
+/** Width of a table from which it has room for more than the columns that it cannot do without. */
+const ROOMY = 380;
 /** Rows that are fetched above and below those in sight. */
 const SPARE = 20;
 
@@ -35,32 +37,21 @@ function scrollPlace(model, scroller, lines) {
 }
 
 /**
- * What a cell says in place of its text, null: nothing else. `unseen`: the row's texts in columns not shown.
- * @typedef {(column: string, text: string, unseen: Record<string, string>) =>
- *   { words: string, title: string } | null} Reword
- */
-
-/**
  * A function that makes a row of its cells and its place in the order shown.
  * @param {Column[]} columns
  * @param {ReturnType<typeof columnWidths>} widths
  * @param {string} prefix of the rows' ids
- * @param {Reword} reword
  */
-function rowMaker(columns, widths, prefix, reword) {
+function rowMaker(columns, widths, prefix) {
   /** @param {string[]} cells @param {number} at */
   const rowOf = (cells, at) => {
-    const unseen = Object.fromEntries(
-      columns.flatMap(({ name }, k) => (widths.isShown(k) ? [] : [[name, cells[k] ?? ""]])),
-    );
     const row = h(
       "div",
       { role: "row", id: `${prefix}-${at}`, "data-at": at, "aria-rowindex": at + 2 },
       cells.map((text, k) => {
-        const { words, title } = reword(columns[k]?.name ?? "", text, unseen) ?? { words: text, title: text };
-        const facts = { "data-column": columns[k]?.name, "data-value": text.slice(0, 40), title };
+        const facts = { "data-column": columns[k]?.name, "data-value": text.slice(0, 40), title: text };
         const props = { role: "gridcell", dir: "auto", hidden: !widths.isShown(k), ...facts };
-        return h("div", { class: columns[k]?.numeric ? "lt-number" : "", ...props }, words);
+        return h("div", { class: columns[k]?.numeric ? "lt-number" : "", ...props }, text);
       }),
     );
     row.style.gridTemplateColumns = widths.template();
@@ -74,11 +65,11 @@ function rowMaker(columns, widths, prefix, reword) {
  * @param {Model<TableTraits, TableQuestions>} model
  * @param {{ grid: HTMLElement, scroller: HTMLElement, body: HTMLElement }} parts
  * @param {{ lines: () => number, widths: ReturnType<typeof columnWidths>, top: () => number,
- *   failed: (error: unknown) => void, reword: Reword }} options
+ *   failed: (error: unknown) => void }} options
  */
-function rowPages(model, { grid, scroller, body }, { lines, widths, top, failed, reword }) {
+function rowPages(model, { grid, scroller, body }, { lines, widths, top, failed }) {
   const prefix = `lt-${Math.random().toString(36).slice(2)}`;
-  const rowOf = rowMaker(model.get("columns"), widths, prefix, reword);
+  const rowOf = rowMaker(model.get("columns"), widths, prefix);
   /** The rows that the page has. */
   let page = /** @type {Page} */ ({ start: 0, rows: [], version: -1 });
   let asking = false;
@@ -261,9 +252,10 @@ function orderChanges(model, narrowed, on) {
  * @param {number} [options.lines] rows in sight; 0: as many as there is room for
  * @param {(at: number) => void} [options.onopen] called at Enter or a double click on a row
  * @param {string[]} [options.narrowed] more traits whose change leads back to the first row
- * @param {Reword} [options.reword]
+ * @param {string[]} [options.roomy] columns not shown where the table is narrow, unless they are asked for
+ * @param {number} [options.room] width from which they are shown
  */
-function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], reword = () => null }) {
+function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], roomy = [], room = ROOMY }) {
   const columns = model.get("columns");
   const widths = columnWidths(columns);
   const tools = tableTools(model, () => grid.focus());
@@ -276,7 +268,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], 
   const failed = (error) => {
     tools.counted.textContent = plain(wordsOf(error));
   };
-  const pages = rowPages(model, { grid, scroller, body }, { lines: seen, widths, top, failed, reword });
+  const pages = rowPages(model, { grid, scroller, body }, { lines: seen, widths, top, failed });
   const { fill, mark } = pages;
   cursorMoves(model, grid, body, seen, onopen);
   scroller.addEventListener("scroll", fill, { passive: true });
@@ -296,6 +288,7 @@ function rowTable(model, { label, lines = 12, onopen = () => {}, narrowed = [], 
   const stop = orderChanges(model, narrowed, { counted, top: () => scrollTo(0), reveal, mark, fill });
   // A table has no height to scroll in before it is on the page, and another one after a resize.
   const resized = new ResizeObserver(() => {
+    if (scroller.clientWidth) widths.fit(roomy, scroller.clientWidth >= room);
     head.node.style.paddingRight = `${scroller.offsetWidth - scroller.clientWidth}px`; // of the scroll bar
     reveal();
     fill();

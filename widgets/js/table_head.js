@@ -26,6 +26,11 @@ function tableTools(model, leave) {
   /** @returns {{ column: Column, select: HTMLSelectElement }[]} */
   const selects = () =>
     model.get("columns").flatMap((column) => {
+      if (column.closed) {
+        const props = { "aria-label": column.name, title: column.closed, disabled: true };
+        const hidden = h("option", { value: "" }, `${column.name}: hidden`);
+        return [{ column, select: h("select", props, hidden) }];
+      }
       if (!column.values || column.values.length < 2) return [];
       const select = h(
         "select",
@@ -66,7 +71,7 @@ function tableTools(model, leave) {
     for (const { column, select } of facets) {
       select.value = filters[column.name] ?? "";
       const chosen = select.value && select.selectedOptions[0]?.text;
-      select.title = `only rows with this ${column.name}${chosen ? `: ${chosen}` : ""}`;
+      if (!column.closed) select.title = `only rows with this ${column.name}${chosen ? `: ${chosen}` : ""}`;
     }
     clear.disabled = !model.get("search") && Object.keys(filters).length === Object.keys(lasting()).length;
   };
@@ -87,22 +92,28 @@ function columnWidths(columns) {
   }));
   let changed = () => {};
   const summary = h("summary", { title: "which columns are shown" }, "columns");
-  const boxes = columns.map(({ name }, k) => {
+  /** @type {HTMLInputElement[]} */
+  const boxes = [];
+  /** Numbers of the columns that a person has shown or hidden. @type {Set<number>} */
+  const touched = new Set();
+  const labels = columns.map(({ name }, k) => {
     const { shown = true } = state[k] ?? {};
     /** @param {Event} event */
     const onchange = (event) => {
       if (state[k] && event.target instanceof HTMLInputElement) state[k].shown = event.target.checked;
+      touched.add(k);
       changed();
     };
     const label = `show the column ${name}`;
     const box = h("input", { type: "checkbox", checked: shown, "aria-label": label, onchange });
+    boxes.push(box);
     return h("label", { title: label }, box, ` ${name}`);
   });
   const node = h(
     "details",
     { class: "lt-columns-menu" },
     summary,
-    h("div", { class: "lt-panel-over", role: "group", "aria-label": "columns" }, boxes),
+    h("div", { class: "lt-panel-over", role: "group", "aria-label": "columns" }, labels),
   );
   closesItself(node, summary);
   return {
@@ -117,6 +128,21 @@ function columnWidths(columns) {
     resize: (k, pixels) => {
       if (state[k]) state[k].width = `${Math.max(40, Math.round(pixels))}px`;
       changed();
+    },
+    /**
+     * Show some columns where they fit, and only there. What a person has chosen in the menu stays.
+     * @param {string[]} names
+     * @param {boolean} room whether they fit
+     */
+    fit: (names, room) => {
+      let other = false;
+      columns.forEach(({ name }, k) => {
+        const [one, box] = [state[k], boxes[k]];
+        if (!one || !box || !names.includes(name) || touched.has(k) || one.shown === room) return;
+        one.shown = box.checked = room;
+        other = true;
+      });
+      if (other) changed();
     },
     /** @param {() => void} redraw */
     onChange: (redraw) => {

@@ -2,66 +2,6 @@
 // after a confirmation, and a sample made of it.
 
 /**
- * The tools on offer: a search field and a box for each.
- * @param {Model<TryTraits, TryQuestions>} model
- */
-function toolPicker(model) {
-  const summary = h("summary", {});
-  const find = h("input", {
-    type: "search",
-    placeholder: "find a tool",
-    "aria-label": "find a tool",
-    title: "show only the tools with these words",
-  });
-  const boxes = model.get("offered").map(([name, about]) => {
-    const box = h("input", {
-      type: "checkbox",
-      value: name,
-      onchange: () => {
-        const others = model.get("chosen").filter((other) => other !== name);
-        put(model, { chosen: box.checked ? [...others, name] : others });
-      },
-    });
-    return {
-      box,
-      node: h(
-        "label",
-        { title: "offer this tool" },
-        box,
-        " ",
-        h("code", {}, name),
-        h("span", { class: "lt-small" }, ` ${about}`),
-      ),
-      words: `${name} ${about}`,
-    };
-  });
-  const none = h("div", { class: "lt-small", role: "status", hidden: true }, "no tool matches");
-  const list = h(
-    "div",
-    { class: "lt-probe-card", role: "group", "aria-label": "tools on offer", tabindex: "0" },
-    boxes.map(({ node }) => h("div", {}, node)),
-    none,
-  );
-  find.addEventListener("input", () => {
-    const wanted = find.value.trim().toLowerCase().split(/\s+/);
-    let shown = 0;
-    for (const { node, words } of boxes) {
-      const row = node.parentElement;
-      const fits = wanted.every((word) => words.toLowerCase().includes(word));
-      shown += Number(fits);
-      if (row) row.hidden = !fits;
-    }
-    none.hidden = shown > 0;
-  });
-  const stop = follow(model, ["chosen"], () => {
-    const chosen = model.get("chosen");
-    for (const { box } of boxes) box.checked = chosen.includes(box.value);
-    summary.textContent = plain(`${chosen.length} of ${boxes.length} tools on offer: ${chosen.join(", ")}`);
-  });
-  return { node: h("details", { class: "lt-tools" }, summary, find, list), stop };
-}
-
-/**
  * The form of the desk for the right label of an answer; pressing its button is the second of two clicks.
  * @param {string} text
  * @param {SampleDetail["tools"]} tools on offer
@@ -103,23 +43,6 @@ function rightLabel(text, tools, on) {
     else cancel();
   });
   return { node, focus: form.focus, keep: typing.now };
-}
-
-/**
- * What one can do here, before anything is said.
- * @param {Model<TryTraits, TryQuestions>} model
- * @param {(example: string) => void} take
- */
-function introOf(model, take) {
-  const example = model.get("example");
-  const title = "put a request of the run's data into the field below";
-  return h(
-    "p",
-    { class: "lt-small" },
-    "Say what a user would say. The policy answers with calls of the tools on offer, or in words; then you" +
-      " can execute its calls, and keep the answer, corrected where it is wrong, as a sample to train on. ",
-    example ? h("button", { onclick: () => take(example), title }, "use an example") : null,
-  );
 }
 
 /** What the user said last in a dialogue. @param {SampleDetail} sample */
@@ -207,9 +130,7 @@ function render({ model, el }) {
   let busy = false;
   /** Between question and answer nothing can be done with what is shown. @param {boolean} on */
   const wait = (on) => {
-    busy = on;
-    answered.inert = on;
-    for (const button of [fresh, send]) button.disabled = on;
+    busy = answered.inert = fresh.disabled = send.disabled = on;
   };
   /**
    * Ask Python once at a time, and show its answer.
@@ -257,7 +178,7 @@ function render({ model, el }) {
     put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, runs, stuck, by, number }) => {
+  const answerParts = ({ sample, objections, label, runs, stuck, by, number, executed }) => {
     opened = nothing;
     if (!sample.tokens) return [];
     const said = lastRequest(sample);
@@ -338,11 +259,12 @@ function render({ model, el }) {
       objections.map((text) => h("li", {}, text)),
     );
     return [
-      h("h4", {}, `${by} answers`),
-      ...[answerOf(sample.label)].flat(),
+      // An executed answer is a turn of the dialogue: shown here too, it would read as said once more.
+      h("h4", {}, executed ? `This answer of ${by} is executed; the results are above` : `${by} answers`),
+      ...(executed ? [] : [answerOf(sample.label)].flat()),
       objections.length ? against : none,
       tokensOf(sample) ?? "",
-      h("div", { class: "lt-row" }, runs ? run : null, make, stuck ? h("span", {}, stuck) : null),
+      h("div", { class: "lt-row" }, runs ? run : null, make, back, stuck ? h("span", {}, stuck) : null),
       place,
     ];
   };
@@ -353,8 +275,8 @@ function render({ model, el }) {
   });
   const begin = () => mayClose() && show(() => ask(model, "fresh"));
   const fresh = h("button", { onclick: begin, title: "begin again with an empty dialogue" }, "new dialogue");
-  const backTitle = "take the sample that was just kept out of its file again";
-  const back = h("button", { onclick: takeBack, title: backTitle }, "take back");
+  const backTitle = "take the sample that was kept of this answer out of its file again";
+  const back = h("button", { onclick: takeBack, title: backTitle }, "take the kept sample back");
   const send = h("button", { onclick: asking, title: "let the policy answer (Enter)" }, "ask");
   const root = frame(
     "try a policy",
@@ -364,8 +286,14 @@ function render({ model, el }) {
     talk,
     answered,
     h("div", { class: "lt-row lt-request" }, request, send),
-    h("div", { class: "lt-small" }, "Enter asks, Shift+Enter a new line. ", model.get("blocked")),
-    h("div", { class: "lt-row" }, line.node, back),
+    h(
+      "div",
+      { class: "lt-small" },
+      "Enter asks, Shift+Enter a new line. ",
+      lostLater(),
+      model.get("blocked"),
+    ),
+    line.node,
   );
   el.append(root);
   const earlier = kept.read("request", isText)[""] ?? "";

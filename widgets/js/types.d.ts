@@ -67,7 +67,9 @@ interface Column {
   numeric: boolean;
   /** Whether "clear" leaves its filter as it is. */
   lasting: boolean;
-  /** A facet's values with their counts; null where the column is not a facet. */
+  /** Why it cannot be filtered by now, though it is a facet. */
+  closed: string;
+  /** A facet's values with their counts within the other filters; null where nothing can be chosen. */
   values: [value: string, count: number | null][] | null;
 }
 
@@ -448,6 +450,8 @@ interface TryAnswer {
   runs: string;
   /** Why its calls cannot be executed. */
   stuck: string;
+  /** Whether they were executed, so that the answer is a turn of the dialogue. */
+  executed: boolean;
   /** Counts the answers: which one this is. */
   number: number;
 }

@@ -1,0 +1,82 @@
+// The parts of TryView (try.js): the tools on offer, and what it says of itself.
+
+/**
+ * The tools on offer: a search field and a box for each.
+ * @param {Model<TryTraits, TryQuestions>} model
+ */
+function toolPicker(model) {
+  const summary = h("summary", {});
+  const find = h("input", {
+    type: "search",
+    placeholder: "find a tool",
+    "aria-label": "find a tool",
+    title: "show only the tools with these words",
+  });
+  const boxes = model.get("offered").map(([name, about]) => {
+    const box = h("input", {
+      type: "checkbox",
+      value: name,
+      onchange: () => {
+        const others = model.get("chosen").filter((other) => other !== name);
+        put(model, { chosen: box.checked ? [...others, name] : others });
+      },
+    });
+    return {
+      box,
+      node: h(
+        "label",
+        { title: "offer this tool" },
+        box,
+        " ",
+        h("code", {}, name),
+        h("span", { class: "lt-small" }, ` ${about}`),
+      ),
+      words: `${name} ${about}`,
+    };
+  });
+  const none = h("div", { class: "lt-small", role: "status", hidden: true }, "no tool matches");
+  const list = h(
+    "div",
+    { class: "lt-probe-card", role: "group", "aria-label": "tools on offer", tabindex: "0" },
+    boxes.map(({ node }) => h("div", {}, node)),
+    none,
+  );
+  find.addEventListener("input", () => {
+    const wanted = find.value.trim().toLowerCase().split(/\s+/);
+    let shown = 0;
+    for (const { node, words } of boxes) {
+      const row = node.parentElement;
+      const fits = wanted.every((word) => words.toLowerCase().includes(word));
+      shown += Number(fits);
+      if (row) row.hidden = !fits;
+    }
+    none.hidden = shown > 0;
+  });
+  const stop = follow(model, ["chosen"], () => {
+    const chosen = model.get("chosen");
+    for (const { box } of boxes) box.checked = chosen.includes(box.value);
+    summary.textContent = plain(`${chosen.length} of ${boxes.length} tools on offer: ${chosen.join(", ")}`);
+  });
+  return { node: h("details", { class: "lt-tools" }, summary, find, list), stop };
+}
+
+/**
+ * What one can do here, before anything is said.
+ * @param {Model<TryTraits, TryQuestions>} model
+ * @param {(example: string) => void} take
+ */
+function introOf(model, take) {
+  const example = model.get("example");
+  const title = "put a request of the run's data into the field below";
+  return h(
+    "p",
+    { class: "lt-small" },
+    "Say what a user would say. The policy answers with calls of the tools on offer, or in words; then you" +
+      " can execute its calls, and keep the answer, corrected where it is wrong, as a sample to train on. ",
+    example ? h("button", { onclick: () => take(example), title }, "use an example") : null,
+  );
+}
+
+/** What a page that is loaded again does not find; in a notebook the kernel still has it. */
+const lostLater = () =>
+  onPage() ? "Loaded again, this page begins a new dialogue; kept samples stay. " : "";
