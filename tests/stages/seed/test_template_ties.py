@@ -58,6 +58,7 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         "Buyer's invoice with hammer, premium, tax and any right.",
         ("get", "the invoice"),
     ),
+    "one of several things": ("keep_offline", "Save an album, playlist or track.", None),
     "a queue of moves": ("move_queue", "Open moves", None),
     "an issue that is reported": (
         "quality_report_issue",
@@ -373,3 +374,18 @@ def test_a_relation_is_not_drawn_beside_a_name() -> None:
     inside = {"type": "object", "properties": person, "required": ["full_name", "relation"]}
     _, why = usable([tool("add_contact", "Add a contact.", "contact", contact=inside)])
     assert "relation" in why["add_contact"]
+
+
+def test_a_choice_that_another_parameter_explains_is_not_said() -> None:
+    stage = {"type": "string", "enum": ["screening", "offer", "rejected"]}
+    move = tool(
+        "move_application", "Move an application.", "id stage", id=TEXT, stage=stage, rejection_reason=TEXT
+    )
+    assert {c["stage"] for c in given(move)} == {"screening", "offer"}
+
+
+def test_a_date_in_a_code_is_of_the_day() -> None:
+    sailing = TEXT | {"description": "e.g. OBNCRA-20250614-0955"}
+    for sample in rows(tool("get_sailing", "Get a sailing.", "sailing_id", sailing_id=sailing)):
+        today = re.search(r"\d{4}-\d\d-\d\d", str(sample.messages[0].content))
+        assert f"OBNCRA-{today[0].replace('-', '')}-0955" in sample.request

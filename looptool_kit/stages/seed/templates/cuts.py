@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from looptool_kit.stages.seed.templates import lexicon as lex
+
 _TAIL = re.compile(
     r"(?:[,;:]| - | – |(?<!\ba)(?<!\ban)(?<!\bthe) given | based on | according to | so that"
     r"| (?:(?:in|for|on|at|by|to|of|from|with|during) )?which | whose"
@@ -68,3 +70,18 @@ def without_loose_end(text: str) -> str:
     while (shorter := _LOOSE.sub("", text)) != text:
         text = shorter
     return text
+
+
+_QUESTION = re.compile(
+    r"\s*(?:is|are|was|were|am|can|could|has|have|had|will|would|should|may|might|who|what|when"
+    r"|where|which|why|how)\b|\s*(?:do|does|did)\b.*[?]",
+    re.IGNORECASE,
+)
+_OF_THE_TOOL = re.compile(r"\s*(?:please )?(?:use|call|invoke|prefer) (?:this|it|when|only)\b", re.IGNORECASE)
+"""What a description says of the tool, and not what the tool does: "Use this when somebody asks"."""
+
+
+def says_nothing_of_it(description: str) -> bool:
+    """Tell whether a description asks, or says when a tool is used, and not what it does."""
+    about_it = _OF_THE_TOOL.match(description) and not lex.LEADS.match(description)
+    return bool(about_it or _QUESTION.match(description))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from random import Random
 from typing import Any
@@ -152,11 +153,9 @@ def like(examples: list[str], ids: bool) -> Type | None:
     )
     if not ids or not coded or not all(map(_is_numbered, examples)):
         return None
-    return text(
-        "code",
-        "as in the examples",
-        lambda r: _other_digits(examples[int(r.random() * len(examples))], r),
-        question="",
+    kind = text("code", "as in the examples", str, question="")
+    return replace(
+        kind, draw=lambda r, today: _today(_other_digits(examples[int(r.random() * len(examples))], r), today)
     )
 
 
@@ -168,6 +167,16 @@ _DATED = re.compile(
 
 _YEARS = re.compile(r"(?<!\d)(?:20[0-2]\d|1[89]|2[0-7])(?!\d)")
 """2025, or 25: two digits that may be a year are drawn as one."""
+
+
+def _today(code: str, today: date) -> str:
+    """A code with today's date in place of another one: a sailing of last year is over."""
+
+    def now(match: re.Match[str]) -> str:
+        dash = match["dash"]
+        return f"{today:%Y{dash}%m{dash}%d}" if match["day"] else match[0]
+
+    return _DATED.sub(now, code)
 
 
 def is_dated(code: str) -> bool:
@@ -210,10 +219,11 @@ PHRASES = "phrase"
 
 def one_of(examples: list[str]) -> Type:
     values = tuple(dict.fromkeys(examples))
-    return text(
+    kind = text(
         PHRASES if any(" " in v for v in values) else "example",
         "as in the examples",
-        lambda r: values[int(r.random() * len(values))],
+        str,
         say=_quoted_if_long,
         splits=len(values) >= 12,
     )
+    return replace(kind, draw=lambda r, today: _today(values[int(r.random() * len(values))], today))

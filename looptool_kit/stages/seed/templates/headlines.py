@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.cuts import cut
+from looptool_kit.stages.seed.templates.cuts import cut, says_nothing_of_it
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.stages.seed.templates.nouns import in_plural, plural
 from looptool_kit.stages.seed.templates.routes import from_route
@@ -43,13 +43,6 @@ _SAID_AS = {
 """Verbs that an interface uses and a person does not."""
 
 
-_QUESTION = re.compile(
-    r"\s*(?:is|are|was|were|am|can|could|has|have|had|will|would|should|may|might|who|what|when"
-    r"|where|which|why|how)\b|\s*(?:do|does|did)\b.*[?]",
-    re.IGNORECASE,
-)
-_OF_THE_TOOL = re.compile(r"\s*(?:please )?(?:use|call|invoke|prefer) (?:this|it|when|only)\b", re.IGNORECASE)
-"""What a description says of the tool, and not what the tool does: "Use this when somebody asks"."""
 _TAKING = (
     "add",
     "send",
@@ -65,6 +58,10 @@ _TAKING = (
     "take",
 )
 """Verbs that say nothing without an object."""
+_ONE_OF_SEVERAL = re.compile(
+    r"\w+ (?:an?|the) (?:[\w'-]+ ){0,2}[\w'-]+(?:, [\w' -]+)*,? or (?!more\b)\w", re.IGNORECASE
+)
+"""A verb with several objects: "Save an album, playlist or track"."""
 _LIGHT = ("give", "let", "put", "take", "make", "keep", "bring", "hand", "have")
 """Verbs that say little by themselves."""
 _ENTANGLED = re.compile(
@@ -99,9 +96,8 @@ def _is_plain(text: str) -> bool:
 @lru_cache(maxsize=20_000)
 def _headline(name: str, description: str) -> tuple[str, str] | None:
     told, named = _from_description(description, name), from_name(name, description)
-    about_it = _OF_THE_TOOL.match(description) and not lex.LEADS.match(description)
-    if _QUESTION.match(description) or about_it:
-        told = None  # "Is a room free?"
+    if says_nothing_of_it(description):
+        told = None
     if route := re.match(r"([A-Z]+) /", description):
         own = named and name.lower().startswith(route[1].lower())
         return told[:2] if told and (named is None or own) else named
@@ -116,6 +112,8 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
         or (said[0] in _TAKING and re.match(r"(?:to|from|into|after|before)\b", said[1]))
     ):
         said = None  # "cancel at the end of the period", and what is cancelled is in the name
+    if said and _ONE_OF_SEVERAL.match(first):
+        said = None  # "save an album" is not what is meant where a track may be
     if said and said[0] in READING:  # "List all orders", of one state
         said, first = (said[0], _ALL.sub("", said[1])), _ALL.sub("", first)
     first = _AFTER.split(lex.LEADS.sub("", re.sub(r"\s*\([^)]*\)", "", first)), maxsplit=1)[0]

@@ -87,7 +87,7 @@ def able(tool: Tool, verbs: frozenset[str] = frozenset()) -> Able:
                 )
             if verb in READING and words_of(name) in ("seconds", "minutes", "hours"):
                 raise Unusable(f"nothing tells what lasts {name}: give it a noun, as `hours_ahead`")
-            schema = with_limits_of(tool, name, schema)
+            schema = without_explained(tool, with_limits_of(tool, name, schema))
             kind = type_of(name, schema, owner_of(tool, described(schema)), beside_it)
             if _said_already(name, kind, f"{verb} {subject_words}"):
                 raise Unusable(f"what the tool does names {name} already: say it in other words")
@@ -135,6 +135,23 @@ def _said_already(name: str, kind: Type, told: str) -> bool:
 _SHIFTS = ("move", "reschedule", "postpone", "shift", "rebook")
 SAYS_NOTHING = lex.word_set("include show with without only return has is")
 """Stems in names of flags that do not tell what is included."""
+
+
+_EXPLAINS = re.compile(r" (?:reason|notes?|text|details?|comment|explanation|description|name|specify)$")
+
+
+def without_explained(tool: Tool, schema: Any) -> Any:
+    """A choice's schema without what another parameter explains: "rejected" beside `rejection_reason`."""
+    choices = schema.get("enum") if isinstance(schema, dict) else None
+    if not isinstance(choices, list):
+        return schema
+    heads = [_EXPLAINS.sub("", w) for w in map(words_of, tool.properties) if _EXPLAINS.search(w)]
+    left = [
+        c
+        for c in choices
+        if not any(len(h) > 4 and h[:5] == w[:5] for h in heads for w in said(str(c)).split())
+    ]
+    return {**schema, "enum": left} if 1 < len(left) < len(choices) else schema
 
 
 def with_limits_of(tool: Tool, name: str, schema: Any) -> Any:
