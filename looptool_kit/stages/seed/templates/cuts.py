@@ -82,6 +82,6 @@ _OF_THE_TOOL = re.compile(r"\s*(?:please )?(?:use|call|invoke|prefer) (?:this|it
 
 
 def says_nothing_of_it(description: str) -> bool:
-    """Tell whether a description asks, or says when a tool is used, and not what it does."""
+    """Tell whether a description asks, or says when to use a tool."""
     about_it = _OF_THE_TOOL.match(description) and not lex.LEADS.match(description)
     return bool(about_it or _QUESTION.match(description))
