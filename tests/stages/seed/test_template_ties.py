@@ -59,6 +59,7 @@ HEADLINES: dict[str, tuple[str, str, tuple[str, str] | None]] = {
         ("get", "the invoice"),
     ),
     "one of several things": ("keep_offline", "Save an album, playlist or track.", None),
+    "no word of what is added": ("addToShortNotice", "Waiting list for cancellations", None),
     "a queue of moves": ("move_queue", "Open moves", None),
     "an issue that is reported": (
         "quality_report_issue",
@@ -389,3 +390,10 @@ def test_a_date_in_a_code_is_of_the_day() -> None:
     for sample in rows(tool("get_sailing", "Get a sailing.", "sailing_id", sailing_id=sailing)):
         today = re.search(r"\d{4}-\d\d-\d\d", str(sample.messages[0].content))
         assert f"OBNCRA-{today[0].replace('-', '')}-0955" in sample.request
+
+
+def test_the_ends_of_a_range_in_an_object_are_in_order() -> None:
+    at = {"type": "string", "format": "date-time"}
+    period = {"type": "object", "properties": {"from": at, "to": at}, "required": ["from", "to"]}
+    outages = tool("list_outages", "List planned outages.", "period", period=period)
+    assert all(call["period"]["from"] < call["period"]["to"] for call in given(outages))

@@ -57,7 +57,6 @@ _TAKING = (
     "put",
     "take",
 )
-"""Verbs that say nothing without an object."""
 _ONE_OF_SEVERAL = re.compile(
     r"\w+ (?:an?|the) (?:[\w'-]+ ){0,2}[\w'-]+(?:, [\w' -]+)*,? or (?!more\b)\w", re.IGNORECASE
 )
@@ -107,9 +106,9 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
         said = told[0], told[1]  # something is given back
     if said and named and said[0] in _LIGHT and named[1] and named[0] != said[0]:
         said = None  # "give a family more time", which `renew_loan` calls by its name
+    named = None if named and _lacks_an_object(*named) else named
     if said and (
-        re.match(r"(?:the )?(?:at|by|during|via|within|until|under|as)\b", said[1])
-        or (said[0] in _TAKING and re.match(r"(?:to|from|into|after|before)\b", said[1]))
+        re.match(r"(?:the )?(?:at|by|during|via|within|until|under|as)\b", said[1]) or _lacks_an_object(*said)
     ):
         said = None  # "cancel at the end of the period", and what is cancelled is in the name
     if said and _ONE_OF_SEVERAL.match(first):
@@ -122,6 +121,11 @@ def _headline(name: str, description: str) -> tuple[str, str] | None:
     if named and named[1] and _is_plain(" ".join(named)):
         return named
     return said if said and _is_plain(" ".join(said)) else None
+
+
+def _lacks_an_object(verb: str, rest: str) -> bool:
+    """Whether a verb that says nothing alone has no object: "send to charger"."""
+    return verb in _TAKING and re.match(r"(?:to|from|into|after|before)\b", rest) is not None
 
 
 def headline(tool: Tool) -> tuple[str, str]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import combinations
 from random import Random
 from typing import Any
 
@@ -21,6 +22,7 @@ from looptool_kit.stages.seed.templates.conditions import bound
 from looptool_kit.stages.seed.templates.names import Unusable, examples_of, short_noun, words_of
 from looptool_kit.stages.seed.templates.nouns import plural
 from looptool_kit.stages.seed.templates.numbers import number
+from looptool_kit.stages.seed.templates.pairs import ordered
 from looptool_kit.stages.seed.templates.stated import in_some_cases, with_stated
 from looptool_kit.stages.seed.templates.strings import MOMENTS, string
 from looptool_kit.stages.seed.templates.technical import refuse_unsaid
@@ -52,7 +54,11 @@ def draw(t: Type, rng: Random, today: date, held: bool = False) -> Any:
     `held` applies where the type splits. Raises `ValueError` where there are none.
     """
     if isinstance(t, Group):
-        return {n: draw(p, rng, today, held) for n, p in t.parts.items()}
+        for _ in range(30):
+            parts = {n: draw(p, rng, today, held) for n, p in t.parts.items()}
+            if all(ordered(a, parts[a], b, parts[b]) for a, b in combinations(parts, 2)):
+                return parts
+        raise ValueError(f"no values of {t.name} were in order")
     if isinstance(t, Many) and t.each is not None:
         wanted, out = rng.randint(*t.sizes), list[Any]()
         for _ in range(wanted * 8):
