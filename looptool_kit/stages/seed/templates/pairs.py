@@ -51,7 +51,12 @@ def ordered(a: str, x: Any, b: str, y: Any) -> bool:
     if not numbers and not all(isinstance(v, str) and _moment(v) for v in (x, y)):
         return True
     order = _order(a, b)
-    return not order or bool(x < y if order > 0 else y < x)
+    first, second = (x, y) if order > 0 else (y, x)
+    clocks = [re.fullmatch(r"(\d\d):(\d\d)", str(v)) for v in (first, second)]
+    if order and clocks[0] and clocks[1]:  # nobody's shift is of five minutes
+        begin, end = (60 * int(c[1]) + int(c[2]) for c in clocks if c)
+        return end - begin >= 30
+    return not order or bool(first < second)
 
 
 _LASTING = re.compile(
