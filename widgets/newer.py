@@ -22,13 +22,16 @@ def newer_note(run: Run, fate_table: Fates) -> str:
 def _how(run: Run, j: int) -> str:
     """What obeys the decisions: a call in a notebook, a command on the page.
 
-    The newest dataset is only composed again; what was made from an older one is made again by the loop.
+    The newest dataset is only expanded and composed again; what was made from an older one is made again by
+    the loop.
     """
     newest = j + 1 == run.iteration
     what = f"make D{j + 1} again" if newest else f"make D{j + 1} and what follows from it again"
     if not on_page():
-        call = f"lt.compose(run, iteration={j})" if newest else "lt.Loop(run).run()"
+        made = f"lt.expand(run, iteration={j}), lt.compose(run, iteration={j})"
+        call = made if newest else "lt.Loop(run).run()"
         return f"To {what}: {call}. Then press “refresh”."
     path = shlex.quote(str(run.path.resolve()))
-    command = f"looptool compose {path} --iteration {j}" if newest else f"looptool loop {path}"
+    both = " && ".join(f"looptool {stage} {path} --iteration {j}" for stage in ("expand", "compose"))
+    command = both if newest else f"looptool loop {path}"
     return f"To {what}, close this page, and in a terminal: {command}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Self
 from urllib.parse import parse_qsl, urlencode
 
@@ -147,9 +148,23 @@ class SampleTable(TableView):
             raise ValueError("no row is shown")
         sample = self._each[int(self.order[int(at)])]
         [decided] = self._as_decided([sample])
-        query = f"{self.place}&sample={sample.id}"
+        query = self.on_place(at)["query"]
         call = f"{type(self).__name__}(run, iteration={self._linked})"
         return {"sample": decided.model_dump_json(), "query": query, "code": f"{call}.go_to({query!r})"}
+
+    def on_place(self, at: int) -> dict[str, Any]:
+        """Return the query of a link to what is shown.
+
+        It names the row at this place, if there is one.
+        """
+        sample = [self._each[int(self.order[int(at)])].id] if 0 <= int(at) < len(self.order) else []
+        return {"query": "&sample=".join([self.place, *sample])}
+
+    def on_come_back(self, place: str) -> dict[str, Any]:
+        """Show what was shown before, as far as it is still there."""
+        with suppress(ValueError):
+            self.go_to(place)
+        return {}
 
     def on_save(self, form: str) -> dict[str, Any]:
         """Return the rows shown as a file.

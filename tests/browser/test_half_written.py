@@ -34,6 +34,43 @@ def desk_of(page: Any) -> Any:
     return desk
 
 
+def test_blind_mode_filters_and_the_row_are_there_after_a_reload(
+    chromium: Any,  # noqa: F811
+    tmp_path: Path,
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(RECORDED, run)
+    with viewing(run, tmp_path) as address:
+        page = opened(chromium, address)
+        desk = desk_of(page)
+        blind, kind = desk.get_by_label("blind"), desk.get_by_role("combobox", name="kind")
+        rows = desk.locator(".lt-find [role=status]")
+        every = rows.inner_text()
+        blind.check()
+        kind.select_option(index=1)
+        until(page, lambda: rows.inner_text() != every)
+        filtered = rows.inner_text()
+        desk.get_by_role("button", name="clear", exact=True).click()
+        until(page, lambda: rows.inner_text() == every)
+        first = desk.locator(".lt-card").get_attribute("data-row")
+        page.keyboard.press("j")  # the table has the focus that the button had
+        until(page, lambda: desk.locator(".lt-card").get_attribute("data-row") != first)
+        kind.select_option(index=1)
+        until(page, lambda: rows.inner_text() == filtered)
+        desk.locator("[role=grid]").press("Home")
+        page.wait_for_timeout(1000)
+        first = desk.locator(".lt-card").get_attribute("data-row")
+        desk.get_by_role("button", name="j next").click()
+        until(page, lambda: desk.locator(".lt-card").get_attribute("data-row") != first)
+        row = desk.locator(".lt-card").get_attribute("data-row")
+        page.wait_for_timeout(1000)  # it is kept when the person rests
+        again(page)
+        desk_of(page)
+        until(page, lambda: desk.locator(".lt-card").get_attribute("data-row") == row)
+        assert rows.inner_text() == filtered and blind.is_checked() and kind.input_value()
+        assert desk.get_by_role("combobox", name="judge").is_disabled()
+
+
 def test_what_is_half_written_is_there_after_a_reload(chromium: Any, tmp_path: Path) -> None:  # noqa: F811
     run = tmp_path / "run"
     shutil.copytree(RECORDED, run)
@@ -84,7 +121,6 @@ def test_what_is_half_written_is_there_after_a_reload(chromium: Any, tmp_path: P
         request.fill("")
         desk_of(page)
         assert area.count() == 0 and name.input_value() == "", "cancelled and kept"
-        desk.get_by_role("button", name="j next").click()
         until(page, lambda: desk.locator(".lt-card").get_attribute("data-row") == row)
         until(page, lambda: tags.input_value() == "har")
         assert note.input_value() == ""

@@ -215,13 +215,13 @@ def test_names_that_belong_to_other_tools_are_not_taken() -> None:
 TOOLS = [
     {"type": "function", "function": tool(*row).model_dump()}
     for row in (
-        ("get_order", f"Get {ORDER}.", {"number": TEXT}),
+        ("get_order", f"Get {ORDER}.", {"number": {**TEXT, "examples": ["A-1042"]}}),
         (
             "fetchOrder",
             f"Fetch {ORDER}.",
-            {"orderNumber": {**TEXT, "description": "The number of the order"}},
+            {"orderNumber": {**TEXT, "examples": ["A-1042"], "description": "The number of the order"}},
         ),
-        ("cancel_order", f"Cancel {ORDER}.", {"number": TEXT}),
+        ("cancel_order", f"Cancel {ORDER}.", {"number": {**TEXT, "examples": ["A-1042"]}}),
     )
 ]
 

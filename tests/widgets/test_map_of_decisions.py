@@ -70,10 +70,12 @@ def test_what_the_map_says_to_do_makes_the_dataset_with_the_decisions(
 
     run.decide("verdict", early.sample_id, "PRED_WRONG", iteration=1)
     if server:
-        words = shlex.split(note.partition("in a terminal: ")[2])
         run.close()
-        done = CliRunner().invoke(app, words[1:])
-        assert words[0] == "looptool" and done.exit_code == 0, done.output
+        commands = note.partition("in a terminal: ")[2].split(" && ")
+        assert [shlex.split(c)[:2] for c in commands] == [["looptool", "expand"], ["looptool", "compose"]]
+        for command in commands:
+            done = CliRunner().invoke(app, shlex.split(command)[1:])
+            assert done.exit_code == 0, done.output
     else:
         call = note.partition("again: ")[2].partition(". ")[0]
         eval(call, {"lt": lt, "run": run})

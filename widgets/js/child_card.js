@@ -113,7 +113,7 @@ function toolChanges([gone, added]) {
  * @param {() => Promise<SampleDetail | null>} on.unfold the child, for the tools on offer
  * @param {(text: string, tools: SampleDetail["tools"]) => Promise<{ faults: Fault[] }>} on.check
  * @param {(draft: Draft) => void} on.typed called a moment after the last change
- * @param {(draft: Draft) => void} on.save
+ * @param {(draft: Draft) => Promise<string>} on.save answers with what is wrong, empty if it was saved
  * @param {() => void} on.leave
  */
 function childEditor(draft, on) {
@@ -128,15 +128,20 @@ function childEditor(draft, on) {
   let label = null;
   const written = () => ({ request: request.value, label: label?.text() ?? draft.label });
   const typing = keeper(() => on.typed(written()));
+  const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
+  const changed = () => {
+    fault.textContent = ""; // it is about what stood there before
+    typing.later();
+  };
   const box = h("div", {});
   on.unfold().then((sample) => {
     const tools = sample?.tools ?? [];
-    label = labelForm(draft.label, tools, typing.later, (text) => on.check(text, tools));
+    label = labelForm(draft.label, tools, changed, (text) => on.check(text, tools));
     box.replaceChildren(label.node);
   });
-  const save = () => {
+  const save = async () => {
     typing.now();
-    on.save(written());
+    fault.textContent = plain(await on.save(written()));
   };
   const leave = () => {
     typing.drop();
@@ -151,10 +156,11 @@ function childEditor(draft, on) {
     "div",
     { class: "lt-editor", role: "group", "aria-label": "edit this child" },
     h("div", { class: "lt-row" }, h("strong", {}, "this child"), buttons),
+    fault,
     h("label", {}, "request (the last user message)", request),
     box,
   );
-  request.addEventListener("input", typing.later);
+  request.addEventListener("input", changed);
   form.addEventListener("focusout", typing.now);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -65,15 +65,16 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
       typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),
       save: (draft) => {
         const saved = ask(model, "edit", { id, ...draft });
-        tell(saved);
-        saved.then(
-          () => {
+        return saved.then(
+          (outcome) => {
             // The draft may have been on its way to Python while that forgot it.
             const { [id]: _, ...drafts } = model.get("drafts");
             put(model, { drafts });
             focusOn(panel);
+            tell(Promise.resolve(outcome));
+            return "";
           },
-          () => {},
+          (error) => `Not saved: ${wordsOf(error)}`,
         );
       },
       leave: close,

@@ -227,8 +227,15 @@ function deskActions(model, current, queue, { note, keys, say, leave, unseen }) 
  * @param {Model<DisagreementTraits, DisagreementQuestions>} model
  */
 function blindSwitch(model) {
+  const kept = halfWritten(model);
+  const choose = () => {
+    put(model, { blind: box.checked });
+    kept.write("blind", "", box.checked ? "yes" : "");
+  };
+  // The page starts another kernel when it is loaded again, which knows nothing of it.
+  if (onPage() && kept.read("blind", isText)[""]) put(model, { blind: true });
   /** @type {HTMLInputElement} */
-  const box = h("input", { type: "checkbox", onchange: () => put(model, { blind: box.checked }) });
+  const box = h("input", { type: "checkbox", onchange: choose });
   const title =
     "hide the judge's verdict and its reasons until you have decided: only then is yours a second opinion";
   const node = h("label", { title }, box, " blind");
@@ -353,10 +360,10 @@ function render({ model, el }) {
   const accept = (/** @type {number} */ count) => queue.act("accept", { count }).then(rest);
   const dialog = bulkDialog(accept, () => buttons.bulk.focus());
   const panel = samplePanel();
+  const blind = blindSwitch(model); // before the rows, which it hides a part of
   const onopen = () => panel.card.focus();
   const table = rowTable(model, { label: "disagreements", lines: 0, onopen, roomy: ["decided"] });
   const progress = h("div", { class: "lt-progress", role: "status", "aria-live": "polite" });
-  const blind = blindSwitch(model);
   const menu = selectionMenu(model, line.say, rest);
   const [head, foot, over] = [
     [progress, blind.node, menu.node],

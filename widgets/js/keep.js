@@ -197,6 +197,35 @@ function annotatorField(model) {
 }
 
 /**
+ * Come back to the rows that were shown before the page was loaded again. A notebook's views do so by
+ * themselves; the page starts another kernel.
+ * @param {Model<SampleTable, SampleTableQuestions>} model
+ */
+function placeKept(model) {
+  if (!onPage()) return () => {};
+  const kept = halfWritten(model);
+  const before = kept.read("place", isText)[""];
+  const back = before ? ask(model, "come_back", { place: before }).catch(() => {}) : Promise.resolve();
+  let [wait, gone, stop] = [0, false, () => {}];
+  const keep = async () => {
+    const { query } = await ask(model, "place", { at: model.get("cursor") });
+    kept.write("place", "", query);
+  };
+  back.then(() => {
+    if (gone) return;
+    stop = follow(model, ["version", "cursor"], () => {
+      clearTimeout(wait);
+      wait = setTimeout(() => keep().catch(() => {}), 200);
+    });
+  });
+  return () => {
+    gone = true;
+    clearTimeout(wait);
+    stop();
+  };
+}
+
+/**
  * The menu of a table of samples with its keys, and the field of tags, which stands elsewhere.
  * @param {Model<SampleTable, SampleTableQuestions>} model
  * @param {Say} say
@@ -252,6 +281,6 @@ function selectionMenu(model, say, leave) {
     summary.textContent = plain(`rows shown · ${model.get("annotator")}`);
   });
   const keys = { c: copySample, l: copyLink, t: tags.focus };
-  const stops = [tags.stop, filters.stop, annotator.stop, signed];
+  const stops = [tags.stop, filters.stop, annotator.stop, signed, placeKept(model)];
   return { node, tags: tags.node, keys, stop: () => stops.forEach((stop) => stop()) };
 }

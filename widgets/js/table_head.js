@@ -3,7 +3,7 @@
 /**
  * The search field, a select for each facet, and the count of rows.
  * @param {Model<TableTraits, TableQuestions>} model
- * @param {() => void} leave called when Enter ends the search
+ * @param {() => void} leave called when Enter ends the search, or it is taken back
  */
 function tableTools(model, leave) {
   const find = h("input", {
@@ -54,7 +54,10 @@ function tableTools(model, leave) {
     const entries = Object.entries(model.get("filters"));
     return Object.fromEntries(entries.filter(([name]) => kept.some((column) => column.name === name)));
   };
-  const showAll = () => put(model, { filters: lasting(), search: "" });
+  const showAll = () => {
+    put(model, { filters: lasting(), search: "" });
+    leave(); // the button that was pressed is off or gone now, and would take the focus with it
+  };
   const clear = h("button", { title: "take search and filters back", onclick: showAll }, "clear");
   const counted = h("span", { class: "lt-small", role: "status" });
   let facets = selects();

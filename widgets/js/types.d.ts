@@ -114,6 +114,9 @@ interface SampleTableQuestions extends TableQuestions {
   row(values: { at: number }): { id: string | null; tags: string };
   tag(values: { id: string; tags: string }): Outcome;
   copy(values: { at: number }): { sample: string; query: string; code: string };
+  /** The query of a link to what is shown, with the row at this place if there is one. */
+  place(values: { at: number }): { query: string };
+  come_back(values: { place: string }): object;
   save(values: { form: "jsonl" | "csv" }): { name: string; text: string; message: string };
   keep(values: { name: string }): Outcome;
   recall(values: { name: string }): Outcome;

@@ -220,7 +220,7 @@ def test_lineage_map_and_report_know_the_part(tmp_path: Path, learning: type[Lea
     view.selected = ["flow", "D1/new/perturbed", "D2/part/AUG"]
     assert {s.id for s in view.selection} == aug
     page = report_run(run).read_text(encoding="utf-8")
-    assert ">AUG</th>" in page and "perturbed ones (AUG)" in page
+    assert ">AUG</a></th>" in page and "perturbed ones (AUG)" in page
 
 
 def test_random_takes_as_many_and_scores_only_the_development_samples(
