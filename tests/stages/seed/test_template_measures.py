@@ -301,3 +301,9 @@ def test_what_is_counted_is_not_more_than_all() -> None:
 def test_two_owners_do_not_share_an_address() -> None:
     change = tool("update_owner", "Update an owner", 1, owner_id=TEXT, email=TEXT)
     assert not drawn(change, n=6, kinds=("parallel",))
+
+
+def test_the_lower_pressure_is_below_the_upper_one() -> None:
+    pressure = {name: WHOLE | {"minimum": 40, "maximum": 120} for name in ("systolic", "diastolic")}
+    calls = given(tool("log_reading", "Save a blood pressure reading.", 2, **pressure))
+    assert all(call["diastolic"] < call["systolic"] for call in calls)

@@ -16,12 +16,12 @@ from looptool_kit.world.spec import Param
 
 _EARLIER = re.compile(
     r"(^|_|(?<=[a-z]))(min|start|from|since|begin|departure|check_?in|depart|lower|low|after|pickup|open"
-    r"|first|tare|net|earliest|low|not_?before|death)",
+    r"|first|tare|net|earliest|low|not_?before|death|diastol)",
     re.IGNORECASE,
 )
 _LATER = re.compile(
     r"(^|_|(?<=[a-z]))(max|end|to|until|return|check_?out|upper|high|before|dropoff|finish|clos|expir"
-    r"|last|gross|latest|high|due|deadline|burial|funeral)",
+    r"|last|gross|latest|high|due|deadline|burial|funeral|systol)",
     re.IGNORECASE,
 )
 
