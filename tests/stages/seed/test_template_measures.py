@@ -155,6 +155,7 @@ def test_the_end_of_a_range_is_near_its_beginning() -> None:
         ("close_case", "Close a case once the work is done.", ("close", "the case")),
         ("moveStock", "Move stock from one place to another", ("move", "stock")),
         ("find_vet", "Find vets who are free.", ("find", "vets")),
+        ("find_track", "Find a track in the log by time of day.", ("find", "a track in the log")),
     ],
 )
 def test_a_headline_says_one_thing(name: str, text: str, expected: tuple[str, str]) -> None:

@@ -228,7 +228,7 @@ def _from_description(text: str, name: str) -> tuple[str, str, bool] | None:
     first = re.split(r"(?<=[^.\s]{2})(?<!incl)(?<!excl)[.!?](?:\s|$)|\n", text.strip(), maxsplit=1)[0]
     first = first.replace("incl.", "including")
     first = re.sub(r"\s*[(\[][^)\]]*[)\]]", "", first)
-    first = re.sub(r"[`*]", "", first).strip().rstrip(".")
+    first = re.sub(r"[`*]| by time of (?:the )?day\b", "", first).strip().rstrip(".")
     first = re.sub(r"\b[Yy]our\b", "my", first)  # what an interface calls "your account"
     first = whole = _in_lower_case(first)
     for _ in range(2):
