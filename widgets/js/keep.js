@@ -204,7 +204,9 @@ function annotatorField(model) {
 function placeKept(model) {
   if (!onPage()) return () => {};
   const kept = halfWritten(model);
-  const before = kept.read("place", isText)[""];
+  // Who follows a link in this tab wants what the link is about.
+  const loads = /** @type {PerformanceNavigationTiming[]} */ (window.performance.getEntriesByType("navigation"));
+  const before = loads.some(({ type }) => type === "reload") && kept.read("place", isText)[""];
   const back = before ? ask(model, "come_back", { place: before }).catch(() => {}) : Promise.resolve();
   let [wait, gone, stop] = [0, false, () => {}];
   const keep = async () => {
