@@ -205,7 +205,8 @@ function placeKept(model) {
   if (!onPage()) return () => {};
   const kept = halfWritten(model);
   // Who follows a link in this tab wants what the link is about.
-  const loads = /** @type {PerformanceNavigationTiming[]} */ (window.performance.getEntriesByType("navigation"));
+  const entries = window.performance.getEntriesByType("navigation");
+  const loads = /** @type {PerformanceNavigationTiming[]} */ (entries);
   const before = loads.some(({ type }) => type === "reload") && kept.read("place", isText)[""];
   const back = before ? ask(model, "come_back", { place: before }).catch(() => {}) : Promise.resolve();
   let [wait, gone, stop] = [0, false, () => {}];
