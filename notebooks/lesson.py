@@ -70,9 +70,9 @@ def compose_at(run: lt.Run, threshold: float | None) -> dict[str, int]:
     The threshold is decided on the run, and taken back afterwards; None: without a decision.
     """
     j, aloud = last_judged(run), run.announce
-    run.announce = lambda _: None  # that something is made again is no news here
     if threshold is not None:
         run.decide("threshold", "", threshold, reason="exercise", author="lesson", iteration=j)
+    run.announce = lambda _: None  # that something is made again is no news here
     try:
         lt.compose(run, lt.probe(run, iteration=j), iteration=j)
         facts = run.manifest("composition", j) or {}

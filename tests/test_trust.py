@@ -349,9 +349,8 @@ def test_the_command_asks_and_shows_what_it_asks_about_without_obeying_it(tmp_pa
 
 
 def test_looking_at_a_run_needs_no_confirmation(tmp_path: Path) -> None:
-    folder = foreign(
-        tmp_path / "run", synthesis__tools="mcp:theirs", judge_llm=SECRET, engine="served", policy_server=LLM
-    )
+    sends = {"judge_llm": SECRET, "engine": "served", "policy_server": LLM}
+    folder = foreign(tmp_path / "run", synthesis__tools="mcp:theirs", **sends)
     assert CliRunner().invoke(app, ["plan", str(folder)]).exit_code == 0
     assert "nothing has run" in str(CliRunner().invoke(app, ["report", str(folder)]).exception)
 

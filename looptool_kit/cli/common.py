@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 START, LOOK, STAGES = "Start", "Look at a run", "One stage at a time"
 STUDIES, DATA, CARE = "Compare and measure", "Data in and out", "Care of run folders"
 """The panels of the help."""
+RUNS = Path("runs")
+"""Where runs are kept unless a person says otherwise."""
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,

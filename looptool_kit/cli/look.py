@@ -7,11 +7,8 @@ from typing import Annotated
 
 import typer
 
-from looptool_kit.cli.common import LOOK, app
+from looptool_kit.cli.common import LOOK, RUNS, app
 from looptool_kit.core.terminal import say, show
-
-RUNS = Path("runs")
-"""Where runs are kept unless a person says otherwise."""
 
 
 @app.command(name="runs", rich_help_panel=LOOK)

@@ -12,6 +12,7 @@ import typer
 from looptool_kit.cli.common import (
     CARE,
     LOOK,
+    RUNS,
     START,
     Preset,
     RunFolder,
@@ -90,7 +91,7 @@ def loop(
     from looptool_kit.loop import Loop
     from looptool_kit.report.time_left import time_left
 
-    path = path or Path("runs") / (preset or "cpu")  # as `make loop` has it
+    path = path or RUNS / (preset or "cpu")  # as `make loop` has it
     run = open_or_create(path, preset, overrides_of(set_, seed))
     if cluster is not None:
         use_cluster(run, cluster)
@@ -244,7 +245,7 @@ def lab(
         )
     home, root, environment = target.resolve().parent, Path.cwd(), dict(os.environ)
     if target.is_file() and (home / "start.py").exists():
-        root = Path("runs").resolve()
+        root = RUNS.resolve()
         if behind := own_copies(home, root / "notebooks"):
             say(
                 f"You have worked in {', '.join(behind)} of {root / 'notebooks'}, and the repository has"

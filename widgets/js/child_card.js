@@ -128,20 +128,16 @@ function childEditor(draft, on) {
   let label = null;
   const written = () => ({ request: request.value, label: label?.text() ?? draft.label });
   const typing = keeper(() => on.typed(written()));
-  const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
-  const changed = () => {
-    fault.textContent = ""; // it is about what stood there before
-    typing.later();
-  };
+  const fault = refusal(typing.later);
   const box = h("div", {});
   on.unfold().then((sample) => {
     const tools = sample?.tools ?? [];
-    label = labelForm(draft.label, tools, changed, (text) => on.check(text, tools));
+    label = labelForm(draft.label, tools, fault.changed, (text) => on.check(text, tools));
     box.replaceChildren(label.node);
   });
   const save = async () => {
     typing.now();
-    fault.textContent = plain(await on.save(written()));
+    fault.tell(await on.save(written()));
   };
   const leave = () => {
     typing.drop();
@@ -156,11 +152,11 @@ function childEditor(draft, on) {
     "div",
     { class: "lt-editor", role: "group", "aria-label": "edit this child" },
     h("div", { class: "lt-row" }, h("strong", {}, "this child"), buttons),
-    fault,
+    fault.node,
     h("label", {}, "request (the last user message)", request),
     box,
   );
-  request.addEventListener("input", changed);
+  request.addEventListener("input", fault.changed);
   form.addEventListener("focusout", typing.now);
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -12,15 +12,11 @@
  */
 function labelEditor(text, tools, on) {
   const typing = keeper(() => on.typed(form.text()));
-  const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
-  const changed = () => {
-    fault.textContent = ""; // it is about what stood there before
-    typing.later();
-  };
-  const form = labelForm(text, tools, changed, on.check);
+  const fault = refusal(typing.later);
+  const form = labelForm(text, tools, fault.changed, on.check);
   const save = async () => {
     typing.now();
-    fault.textContent = plain(await on.save(form.text()));
+    fault.tell(await on.save(form.text()));
   };
   const leave = () => {
     typing.drop();
@@ -38,7 +34,7 @@ function labelEditor(text, tools, on) {
       h("button", { onclick: leave, title: "leave the label as it was (Escape)" }, "cancel"),
       h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
     ),
-    fault,
+    fault.node,
     form.node,
   );
   node.addEventListener("focusout", typing.now);

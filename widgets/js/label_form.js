@@ -7,6 +7,22 @@
  * @typedef {{ calls: WrittenCall[] | null, reply: string, mentions: string[][], asks: boolean }} WrittenLabel
  */
 
+/**
+ * The line in an editor that says why nothing was saved.
+ * @param {() => void} later called after each change
+ */
+function refusal(later) {
+  const node = h("div", { class: "lt-status lt-bad", role: "alert" });
+  const changed = () => {
+    node.textContent = ""; // it is about what stood there before
+    later();
+  };
+  const tell = (/** @type {string} */ words) => {
+    node.textContent = plain(words);
+  };
+  return { node, changed, tell };
+}
+
 /** The tab that a person chose last. @type {"form" | "JSON"} */
 let chosenTab = "form";
 

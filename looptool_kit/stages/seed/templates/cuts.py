@@ -72,6 +72,14 @@ def without_loose_end(text: str) -> str:
     return text
 
 
+_HEAD = re.compile(r" (?:for|of|in|at|from|to|on|by|with|about) ")
+
+
+def head_of(text: str) -> str:
+    """What stands before the first preposition: "the late fee" of a member."""
+    return _HEAD.split(text)[0]
+
+
 _QUESTION = re.compile(
     r"\s*(?:is|are|was|were|am|can|could|has|have|had|will|would|should|may|might|who|what|when"
     r"|where|which|why|how)\b|\s*(?:do|does|did)\b.*[?]",

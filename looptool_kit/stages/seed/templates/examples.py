@@ -155,7 +155,7 @@ def like(examples: list[str], ids: bool) -> Type | None:
         return None
     kind = text("code", "as in the examples", str, question="")
     return replace(
-        kind, draw=lambda r, today: _today(_other_digits(examples[int(r.random() * len(examples))], r), today)
+        kind, draw=lambda r, today: _other_digits(examples[int(r.random() * len(examples))], r, today)
     )
 
 
@@ -192,16 +192,16 @@ def _is_numbered(code: str) -> bool:
     return len(numbers) == 1 and not timed
 
 
-def _other_digits(code: str, r: Random) -> str:
+def _other_digits(code: str, r: Random, today: date) -> str:
     if dated := _DATED.search(code):
-        head, tail, dash = code[: dated.start()], code[dated.end() :], dated["dash"]
-        parts = [str(r.randint(2023, 2025)), f"{r.randint(1, 12):02}"]
-        parts += [f"{r.randint(1, 28):02}"] if dated["day"] else []
-        return f"{_other_digits(head, r)}{dash.join(parts)}{_other_digits(tail, r)}"
+        head, tail = code[: dated.start()], code[dated.end() :]
+        month = f"{r.randint(2023, 2025)}{dated['dash']}{r.randint(1, 12):02}"
+        drawn = _today(dated[0], today) if dated["day"] else month
+        return f"{_other_digits(head, r, today)}{drawn}{_other_digits(tail, r, today)}"
     if year := _YEARS.search(code):  # "Q-2025-118", "P24-018832"
         head, tail = code[: year.start()], code[year.end() :]
         drawn = str(r.randint(2023, 2025))[-len(year[0]) :]
-        return f"{_other_digits(head, r)}{drawn}{_other_digits(tail, r)}"
+        return f"{_other_digits(head, r, today)}{drawn}{_other_digits(tail, r, today)}"
     return re.sub(
         r"\d",
         lambda m: str(r.randint(1 if m.start() == 0 or not code[m.start() - 1].isdigit() else 0, 9)),

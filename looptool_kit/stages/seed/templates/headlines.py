@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from looptool_kit.core.samples import Tool
 from looptool_kit.stages.seed.templates import lexicon as lex
-from looptool_kit.stages.seed.templates.cuts import cut, says_nothing_of_it
+from looptool_kit.stages.seed.templates.cuts import cut, head_of, says_nothing_of_it
 from looptool_kit.stages.seed.templates.names import Unusable, acronyms, words_of
 from looptool_kit.stages.seed.templates.nouns import in_plural, plural
 from looptool_kit.stages.seed.templates.routes import from_route
@@ -43,20 +43,8 @@ _SAID_AS = {
 """Verbs that an interface uses and a person does not."""
 
 
-_TAKING = (
-    "add",
-    "send",
-    "move",
-    "transfer",
-    "post",
-    "return",
-    "resume",
-    "remove",
-    "copy",
-    "assign",
-    "put",
-    "take",
-)
+_TAKING = lex.word_set("add send move transfer post return resume remove copy assign put take")
+"""Verbs that say nothing without an object."""
 _ONE_OF_SEVERAL = re.compile(
     r"\w+ (?:an?|the) (?:[\w'-]+ ){0,2}[\w'-]+(?:, [\w' -]+)*,? or (?!more\b)\w", re.IGNORECASE
 )
@@ -307,7 +295,7 @@ def _of_verb(verb: str, rest: str) -> tuple[str, str]:
     if verb == "return" and rest.startswith("whether"):
         return "check", cut(rest)
     rest = cut(rest)
-    head = re.split(r" (?:for|of|in|at|from|to|on|by|with|about) ", rest)[0]
+    head = head_of(rest)
     bare = not DETERMINED.match(rest) and head.islower() and len(head.split()) <= 3
     return verb, _with_article(verb, head) + rest[len(head) :] if bare and verb in _ONE | _THE else rest
 

@@ -277,9 +277,8 @@ def demanded(tool: Tool) -> str:
     """
     for sentence in sentences(tool.description.lower()):
         together = not tool.required and re.search(r"\w \+ \w", sentence)  # "by number or by surname + DOB"
-        if together and not _OF_ANSWERS.match(sentence):
-            return sentence.strip(" .")
         seen_to = _IN_SOME_CASES.search(sentence) or _ONE_AT_LEAST.search(sentence)
-        if _DEMANDS.search(sentence) and not seen_to and not _OF_ANSWERS.match(sentence):
+        demands = together or (_DEMANDS.search(sentence) and not seen_to)
+        if demands and not _OF_ANSWERS.match(sentence):
             return sentence.strip(" .")
     return ""

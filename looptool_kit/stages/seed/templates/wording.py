@@ -20,6 +20,7 @@ from looptool_kit.stages.seed.templates.choices import said
 from looptool_kit.stages.seed.templates.clauses import wordings
 from looptool_kit.stages.seed.templates.conditions import agree, bound, with_one_day
 from looptool_kit.stages.seed.templates.content import beside, changes, see_that_it_says_something
+from looptool_kit.stages.seed.templates.cuts import head_of
 from looptool_kit.stages.seed.templates.headlines import from_name, headline, owner_of, subject_of
 from looptool_kit.stages.seed.templates.hints import plain, without_hints
 from looptool_kit.stages.seed.templates.kinds import TODAY
@@ -251,14 +252,11 @@ def phrases(
             noun = body if re.match(rf"{DETERMINER}\b", body) else f"the {body}"
             if plural(noun):
                 ask.append(f"what are {noun}")
-            elif _HEAD.split(noun)[0].split()[-1] in KNOWN:  # nobody asks "what is the booking?"
+            elif head_of(noun).split()[-1] in KNOWN:  # nobody asks "what is the booking?"
                 ask += [f"what is {noun}", f"what's {noun}"]
         if verb in lex.NEEDABLE and re.match(rf"{DETERMINER}\b", body) and verb != "search":
             need.append(body)
     return tuple(dict.fromkeys(do)), tuple(dict.fromkeys(ask)), tuple(dict.fromkeys(need))
-
-
-_HEAD = re.compile(r" (?:of|for|in|at|from|to|on|by|with|about) ")
 
 
 def _says_verbs(p: Param, verb: str) -> bool:
