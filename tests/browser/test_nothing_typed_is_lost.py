@@ -279,6 +279,7 @@ def test_the_judge_is_checked_from_its_tab(chromium: Any, tmp_path: Path) -> Non
         stop.wait_for()
         desk = go(page, "disagreements", "disagreements of iteration 2")
         desk.locator(READY).wait_for()
+        page.wait_for_timeout(500)  # a press decides only a row that could be seen
         desk.get_by_role("button", name="1 prediction wrong").click()
         until(page, lambda: "reviewed 1" in desk.inner_text())
         go(page, "the judge's check", "judge report card")
