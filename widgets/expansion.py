@@ -252,6 +252,22 @@ class ExpansionView(LabelForm, TableView):
         now = self._state(child)["words"]
         return {"message": f"Taken back: {undone} of {self._place(child)}, which is now {now}."}
 
+    def on_undo_last(self) -> dict[str, Any]:
+        """Take back the last decision on a child of these seeds.
+
+        Returns the place of its seed in the order shown, None where a filter hides it, and its id.
+        """
+        self._reread()
+        at = {seed.sample.id: i for i, seed in enumerate(self.seeds)}
+        decided = [id for id in self._decisions if self._by_id[id].seed_id in at]
+        if not decided:
+            return {"message": "Nothing is decided, so there is nothing to take back."}
+        answer = self.on_undo(decided[-1])
+        places = np.flatnonzero(self.order == at[self._by_id[decided[-1]].seed_id])
+        if not len(places):
+            answer["message"] += " The filter hides its seed."
+        return {**answer, "place": int(places[0]) if len(places) else None, "id": decided[-1]}
+
     def static_html(self) -> str:
         if self.missing:
             return table_html((), (), self.missing)

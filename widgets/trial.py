@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Sequence
@@ -18,8 +19,8 @@ from looptool_kit.core.preview import show_call, table_html
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.policy.adapters import CONFIG
-from looptool_kit.policy.engines import Sampling
-from looptool_kit.policy.policy import Policy, open_engine, policy_of
+from looptool_kit.policy.engines import Completion, Sampling
+from looptool_kit.policy.policy import for_a_thread, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
 from looptool_kit.widgets.detail import detail
@@ -100,6 +101,8 @@ class TryView(LabelForm):
         # What the newest answer is to: policy and tools may be chosen again before it becomes a sample.
         self._asked, self._by = Sample(tools=(), messages=(), label=Label()), ""
         self._number = 0
+        # The answer that a thread is writing, so that the kernel answers other views meanwhile.
+        self._writing: asyncio.Task[dict[str, Any]] | None = None
         # The sample that `kept` names, the text it was made of, and what was said then.
         self._made: tuple[Sample, str, str] | None = None
         self._state: dict[str, Any] = {}
@@ -129,21 +132,27 @@ class TryView(LabelForm):
         if (answer := self._answer) is not None:
             label = Label() if answer.answer.error else answer.answer.label
             return self._asked.model_copy(update={"label": label})
-        tools = tuple(self._tools[name] for name in self.chosen if name in self._tools)
-        system = [Message(role="system", content=self.system)] if self.system.strip() else []
-        return Sample(tools=tools, messages=(*system, *self._messages), label=Label(), source="person")
+        return self._to_answer(self._messages)
 
     # --------------------------------------------------- what the page asks
 
-    def on_state(self) -> dict[str, Any]:
+    def on_state(self) -> dict[str, Any] | asyncio.Future[dict[str, Any]]:
         """The dialogue so far, for a page that was loaded again."""
-        return self._shown(self._made[2] if self._made else "")
+        if (writing := self._writing) is None:
+            return self._shown(self._made[2] if self._made else "")
 
-    def on_ask(self, request: str) -> dict[str, Any]:
+        async def after() -> dict[str, Any]:
+            await asyncio.wait([writing])
+            return self._shown("")
+
+        return asyncio.ensure_future(after())
+
+    def on_ask(self, request: str) -> dict[str, Any] | asyncio.Future[dict[str, Any]]:
         """Let the policy answer a request or results.
 
         The results that stand last, where the request is empty.
         """
+        self._refuse_while_writing()
         request = request.strip()
         results = self._answer is None and self._messages and self._messages[-1].role == "tool"
         if not request and not results:
@@ -152,19 +161,37 @@ class TryView(LabelForm):
             raise ValueError("execute the calls of the answer first, or begin a new dialogue")
         if not self.chosen:
             raise ValueError("pick at least one tool: a policy without tools can only talk")
-        before = list(self._messages), self._answer, self._asked, self._by
-        self._said()
+        messages = [*self._messages, *self._turn()]
         if request:
-            self._messages.append(Message(role="user", content=request))
-        self._asked, self._by = self.sample, self.policy
+            messages.append(Message(role="user", content=request))
+        asked, by = self._to_answer(messages), self.policy
+        settings = self.run.settings.probe
+        policy = policy_of(self.run, 0 if by == "base" else int(by.removeprefix("D")))
+        engine = open_engine(policy, settings.batch)
+        work = for_a_thread(lambda: engine.generate([asked], Sampling(settings.max_new_tokens)))
+
+        def taken(completions: list[list[Completion]]) -> dict[str, Any]:
+            [[completion]] = completions
+            answer = _probe(completion, asked, self.run.iteration)
+            self._messages, self._asked, self._by = messages, asked, by
+            self._answer = self._newest_answer = answer
+            self._number += 1
+            self._keeps(None)
+            return self._shown(f"{by} has answered")
+
         try:
-            self._answer = self._newest_answer = self._generate(self._asked)
-        except BaseException:
-            self._messages, self._answer, self._asked, self._by = before
-            raise
-        self._number += 1
-        self._keeps(None)
-        return self._shown(f"{self.policy} has answered")
+            asyncio.get_running_loop()
+        except RuntimeError:  # no kernel, so no other view to answer
+            return taken(work())
+
+        async def written() -> dict[str, Any]:
+            try:
+                return taken(await asyncio.to_thread(work))
+            finally:
+                self._writing = None
+
+        self._writing = asyncio.ensure_future(written())
+        return self._writing
 
     def on_execute(self, number: int) -> dict[str, Any]:
         """Run the calls of an answer, the newest.
@@ -180,8 +207,7 @@ class TryView(LabelForm):
         if wrong := [error for call in calls for error in call_errors(call, tools)]:
             raise ValueError(f"not executed: {'; '.join(wrong)}")
         results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
-        self._said()
-        self._messages += results
+        self._messages, self._answer = [*self._messages, *self._turn(), *results], None
         return self._shown(
             "executed: ask with an empty field for the answer to the results, or type a request"
         )
@@ -223,6 +249,7 @@ class TryView(LabelForm):
 
     def on_fresh(self) -> dict[str, Any]:
         """Begin a new dialogue."""
+        self._refuse_while_writing()
         self._messages, self._answer, self._newest_answer, self._state = [], None, None, {}
         self._keeps(None)
         return self._shown("")
@@ -238,6 +265,7 @@ class TryView(LabelForm):
 
         The page may still show an earlier one while the policy writes.
         """
+        self._refuse_while_writing()
         if self._newest_answer is None:
             raise ValueError("there is no answer to use")
         if number != self._number:
@@ -252,34 +280,23 @@ class TryView(LabelForm):
             rows.append((self._by, self._answer.text))
         return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.name}")
 
-    def _policy(self) -> Policy:
-        return policy_of(self.run, 0 if self.policy == "base" else int(self.policy.removeprefix("D")))
+    def _refuse_while_writing(self) -> None:
+        if self._writing is not None:
+            raise ValueError("the policy is still writing: wait for its answer")
 
-    def _generate(self, sample: Sample) -> Probe:
-        settings = self.run.settings.probe
-        engine = open_engine(self._policy(), settings.batch)
-        [[completion]] = engine.generate([sample], Sampling(settings.max_new_tokens))
-        return Probe(
-            sample_id="",
-            iteration=self.run.iteration,
-            text=completion.text,
-            finish_reason=completion.finish_reason,
-            perplexity=completion.perplexity,
-            tokens=completion.tokens,
-            logprobs=completion.logprobs,
-            match=False,
-            correct=False,
-            state="failed",
-            answer=completion.answer(sample.tools),
-        )
+    def _to_answer(self, messages: Sequence[Message]) -> Sample:
+        """What the policy is asked: a dialogue with the tools chosen."""
+        tools = tuple(self._tools[name] for name in self.chosen if name in self._tools)
+        system = [Message(role="system", content=self.system)] if self.system.strip() else []
+        return Sample(tools=tools, messages=(*system, *messages), label=Label(), source="person")
 
-    def _said(self) -> None:
-        """Let the newest answer be a turn of the dialogue."""
-        if self._answer is not None:
-            answer = self._answer.answer
-            text = "" if answer.calls else answer.text or self._answer.text
-            self._messages.append(Message(role="assistant", content=text, tool_calls=answer.calls))
-            self._answer = None
+    def _turn(self) -> list[Message]:
+        """The newest answer as a turn of the dialogue; empty where it is one already."""
+        if self._answer is None:
+            return []
+        answer = self._answer.answer
+        text = "" if answer.calls else answer.text or self._answer.text
+        return [Message(role="assistant", content=text, tool_calls=answer.calls)]
 
     def _executed(self, call: ToolCall) -> str:
         """The result of a call as JSON; an error of a function is a result too."""
@@ -347,6 +364,23 @@ def _first_request(sample: Sample) -> str:
     """What a user says first in a sample, in one line; its tools are the ones that are on offer at first."""
     said = next((m.content for m in sample.messages if m.role == "user"), "")
     return " ".join(said.split())[:MAX_EXAMPLE]
+
+
+def _probe(completion: Completion, asked: Sample, iteration: int) -> Probe:
+    """A completion with what is read from it."""
+    return Probe(
+        sample_id="",
+        iteration=iteration,
+        text=completion.text,
+        finish_reason=completion.finish_reason,
+        perplexity=completion.perplexity,
+        tokens=completion.tokens,
+        logprobs=completion.logprobs,
+        match=False,
+        correct=False,
+        state="failed",
+        answer=completion.answer(asked.tools),
+    )
 
 
 def _objections(sample: Sample, answer: Probe) -> list[str]:

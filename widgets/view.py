@@ -10,7 +10,9 @@ view; `make lint-js` checks the pages with them.
 
 from __future__ import annotations
 
+import asyncio
 import os
+from collections.abc import Callable
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -50,7 +52,8 @@ def _read(name: str) -> str:
 class View(anywidget.AnyWidget):
     """A view.
 
-    The page's `ask(model, "page", {...})` is answered by the method `on_page(...)`.
+    The page's `ask(model, "page", {...})` is answered by the method `on_page(...)`, or by what its future
+    holds in the end.
     """
 
     kept_at = traitlets.Unicode(help="under which name the page keeps half-written texts").tag(sync=True)
@@ -62,13 +65,20 @@ class View(anywidget.AnyWidget):
     def _received(self, _: Any, content: dict[str, Any], __: Any) -> None:
         values = dict(content)
         request, kind = values.pop("req", None), str(values.pop("type", ""))
+        self._reply(request, lambda: getattr(self, f"on_{kind}")(**values))
+
+    def _reply(self, request: Any, work: Callable[[], Any]) -> None:
+        """Send what `work` answers, now or when it is there."""
         try:
-            answer = getattr(self, f"on_{kind}")(**values)
+            answer = work()
         except (RunError, ValueError, traitlets.TraitError) as error:
             answer = {"error": str(error)}  # words for a person
         except Exception as error:  # noqa: BLE001 - the page must hear of it: an error in a callback is shown nowhere else
             answer = {"error": f"{type(error).__name__}: {error}"}
-        self.send({"req": request, **(answer or {})})
+        if isinstance(answer, asyncio.Future):
+            answer.add_done_callback(lambda done: self._reply(request, done.result))
+        else:
+            self.send({"req": request, **(answer or {})})
 
     def static_html(self) -> str:
         """The view as HTML without scripts, for pages without a kernel."""

@@ -115,7 +115,7 @@ def decide_by_mouse(cards: Cards) -> None:
     cards.decided(1, "accept")
     cards.check()
     assert unfolded.get_attribute("open") is not None, "another card was decided on, this one stays as it is"
-    cards.press(last, "undo (u)")
+    cards.press(last, "undo")
     words = f"Taken back: reject of child {last + 1} of {last + 1}, which is now "
     page.wait_for_selector(f".lt-status:has-text('{words}')")
     cards.expected.append((cards.id_of(last), "undo"))
@@ -165,24 +165,44 @@ def state(page: Any, at: int, words: str) -> None:
     page.wait_for_selector(f".lt-child[data-at='{at}'] .lt-state:has-text('{words}')", timeout=180_000)
 
 
+def current(page: Any, at: int) -> None:
+    """Wait until a child is the current one, and as long as a person needs to see it."""
+    page.wait_for_selector(f".lt-child[data-at='{at}'][aria-current='true']")
+    page.wait_for_timeout(500)
+
+
+def says(page: Any, words: str) -> None:
+    """Wait until the status line says this."""
+    page.wait_for_selector(f".lt-status:has-text('{words}')")
+
+
 def decide_by_key(page: Any, decided: Callable[[], list[Any]]) -> None:
-    """Children and seeds by keyboard, however fast the keys come."""
+    """Children and seeds by keyboard, however fast the keys come: a decision leads to the next child."""
+    count = page.locator(".lt-child").count()
     page.locator(".lt-panel").focus()
     page.keyboard.press("j")
-    page.wait_for_selector(".lt-child[data-at='1'][aria-current='true']")
-    page.keyboard.press("a")
-    state(page, 1, "accepted by ")
+    current(page, 1)
+    for key in "aa":  # the second one comes before anybody has seen the third child
+        page.keyboard.press(key)
+    says(page, "A press came before this child could be seen")
+    current(page, 2)
+    assert decided() == ["accept"]
     page.keyboard.press("r")
-    state(page, 1, "rejected by ")
+    says(page, f"Rejected child 3 of {count}; on disk. Now at child 4 of {count}, which is ")
+    current(page, 3)
+    state(page, 2, "rejected by ")
     assert decided() == ["accept", "reject"]
-    page.keyboard.press("u")
-    state(page, 1, "accepted by ")
     page.keyboard.press("J")
     page.wait_for_selector(".lt-scroll [data-at='1'][aria-selected='true']")
     page.wait_for_selector(".lt-child[data-at='0'][aria-current='true']")
-    for key in "Kj":  # faster than the seed is loaded; its current child is still the second
+    page.keyboard.press("u")  # the last decision, which was on a child of the first seed
+    says(page, f"Taken back: reject of child 3 of {count}, which is now ")
+    page.wait_for_selector(".lt-scroll [data-at='0'][aria-selected='true']")
+    current(page, 2)
+    assert decided() == ["accept", "reject", "undo"]
+    for key in "kJKj":  # faster than the seeds are loaded; in the first one the second child is still current
         page.keyboard.press(key)
-    page.wait_for_selector(".lt-child[data-at='2'][aria-current='true']")
+    current(page, 2)
 
 
 def edit_across_a_reload(page: Any) -> None:
@@ -214,6 +234,19 @@ def edit_across_a_reload(page: Any) -> None:
     page.keyboard.press("Control+Enter")
     state(page, 2, "edited by ")
     page.wait_for_selector(".lt-child[data-at='2'] .lt-diff:has-text('Dear me!')")
+    says(page, "Edited and accepted child 3 of ")
+    current(page, 3)
+
+
+def decide_the_rest(page: Any, decided: Callable[[], list[Any]]) -> None:
+    """The first child comes after the last one; where none is left, the next seed is named."""
+    count, before = page.locator(".lt-child").count(), len(decided())
+    for at in (*range(3, count), 0):
+        current(page, at)
+        page.keyboard.press("r")
+        state(page, at, "rejected by ")
+    says(page, "All children of this seed are decided: J goes to the next seed.")
+    assert decided()[before:] == ["reject"] * (count - 2)
 
 
 def test_expansion(lab: tuple[str, Path], page: Any) -> None:
@@ -236,6 +269,7 @@ def test_expansion(lab: tuple[str, Path], page: Any) -> None:
     decide_by_key(page, decided)
     edit_across_a_reload(page)
     assert decided()[-1]["edit"]["messages"][-1]["content"].startswith("Dear me! ")
+    decide_the_rest(page, decided)
     page.keyboard.press("?")
     assert page.locator(".jp-Cell").count() == cells and not page.evaluate("() => window.bad")
     assert page.faults == [] and page.outside == []

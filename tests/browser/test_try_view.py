@@ -22,7 +22,8 @@ from speaker import Speaker
 
 class Slow(Speaker):
     def generate(self, chats, sampling):
-        time.sleep(1.5)
+        while not Path("may_write").exists():
+            time.sleep(0.05)
         if "hostile" in chats[0].request:
             self.says = "<img src=x onerror=window.bad=1><script>window.bad=1</script> مرحبا 東京 "
             self.says += "long " * 400
@@ -30,6 +31,7 @@ class Slow(Speaker):
 
 trial.open_engine = lambda policy, batch: Slow()
 run = Run.open("tried")
+Path("may_write").touch()
 adapter = Path(policy_of(run, 2).adapter)
 adapter.mkdir(parents=True, exist_ok=True)
 (adapter / "adapter_config.json").write_text("{{}}")
@@ -101,15 +103,17 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     view.get_by_role("button", name="new dialogue").press("Enter")
     page.wait_for_function("(node) => !node.querySelector('.lt-turn.lt-user')", arg=view.element_handle())
     request.press_sequentially("A hostile answer, please.")
-    page.evaluate("() => { document.body.dataset.voila = '' }")
+    (root / "may_write").unlink()
     request.press("Enter")
     # The request stands in the dialogue at once, and what is typed until the answer stays.
     talk.get_by_text("A hostile answer, please.").or_(view.locator(".lt-turn.lt-user")).first.wait_for()
     assert view.get_by_role("button", name="ask", exact=True).is_disabled()
-    # On the page of `looptool view` it is said at once why another tab does not open yet.
-    line.get_by_text("another tab that you press opens when it has answered").wait_for()
-    page.evaluate("() => { delete document.body.dataset.voila }")
     page.keyboard.type("and more")
+    # The kernel is free while the policy writes: a cell runs, and so would another view.
+    run_cell(page, 1)
+    page.get_by_text("read back: [('Humidifier off at 6:45am.', '06:45')]").wait_for(timeout=60_000)
+    assert "is writing" in line.inner_text()
+    (root / "may_write").touch()
     answer.get_by_text("onerror").first.wait_for()
     assert request.input_value() == "and more"
     request.fill("")
@@ -132,6 +136,12 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     check_after_reload(page, view)
 
 
+def run_cell(page: Any, at: int) -> None:
+    """Run a cell, and leave the focus where it is."""
+    page.evaluate("(at) => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = at }", at)
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+
+
 def focused(page: Any) -> str:
     return page.evaluate("() => document.activeElement.textContent")
 
@@ -141,7 +151,6 @@ def check_after_reload(page: Any, view: Any) -> None:
     talk = view.get_by_role("log", name="dialogue")
     talk.get_by_text("A hostile answer, please.").wait_for(timeout=180_000)
     assert view.get_by_role("combobox", name="policy").input_value() == "base"
-    page.evaluate("() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 1 }")
-    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-cell')")
+    run_cell(page, 1)
     page.get_by_text("read back: [('Humidifier off at 6:45am.', '06:45')]").wait_for(timeout=180_000)
     assert page.faults == [] and page.outside == []

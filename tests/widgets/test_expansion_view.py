@@ -175,6 +175,24 @@ def test_a_decision_is_on_the_child_it_names_whichever_is_current(run: Run) -> N
     assert f"no decision on child 1 of {len(cards)} " in asked(view, "undo", id=first["id"])["message"]
 
 
+def test_the_last_decision_is_taken_back_wherever_it_is(run: Run) -> None:
+    view = ExpansionView(run)
+    assert "nothing to take back" in asked(view, "undo_last")["message"]
+    first, second = ([card["id"] for card in view.on_seed(place)["children"]] for place in (0, 1))
+    for id in (second[0], first[0], second[1]):
+        asked(view, "decide", id=id, value="reject")
+    asked(view, "decide", id=first[0], value="accept")  # decided again, so it is the last one
+    answer = asked(view, "undo_last")
+    assert (answer["place"], answer["id"]) == (0, first[0]) and "Taken back: accept of" in answer["message"]
+    seeds = {seed.sample.id: seed for seed in view.seeds}
+    shown = view.on_seed(0)["id"]
+    view.search = seeds[shown].sample.request
+    hidden = asked(view, "undo_last")
+    assert hidden["place"] is None and "filter hides its seed" in hidden["message"]
+    # Its reject from before is in force again.
+    assert list(view.decisions) == [second[0], first[0]]
+
+
 def test_a_question_about_a_place_is_answered_for_that_place(run: Run) -> None:
     view = ExpansionView(run)
     ids = [asked(view, "seed", place=i)["id"] for i in range(view.count)]

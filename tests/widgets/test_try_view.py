@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from widget_pages import asked  # noqa: E402
 from looptool_kit.checks.rules import check_sample  # noqa: E402
 from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.samples import Samples  # noqa: E402
+from looptool_kit.policy.policy import close_engines  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.widgets import TryView  # noqa: E402
 
@@ -133,6 +136,47 @@ def test_an_answer_that_fails_leaves_the_dialogue_as_it_was(run: Run, speaker: S
     speaker.says = None  # type: ignore[assignment]
     assert "error" in asked(view, "ask", request="Humidifier off.")
     assert [m.role for m in view.sample.messages] == ["system"]
+
+
+def test_the_kernel_answers_other_questions_while_the_policy_writes(run: Run, speaker: Speaker) -> None:
+    view, heard, may_write = TryView(run), [], threading.Event()
+    view.send = heard.append
+    writes = speaker.generate
+
+    def slowly(*given: Any) -> Any:
+        assert may_write.wait(60)
+        return writes(*given)
+
+    speaker.generate = slowly  # type: ignore[method-assign]
+
+    def say(kind: str, **values: Any) -> None:
+        view._received(view, {"type": kind, "req": kind, **values}, [])
+
+    async def talk() -> None:
+        say("ask", request="Humidifier off at 6:30am.")
+        assert heard == [], "nothing is answered before it is written"
+        say("state")
+        for kind, values in (("ask", {"request": "more"}), ("fresh", {}), ("execute", {"number": 0})):
+            say(kind, **values)
+            assert heard.pop()["error"] == "the policy is still writing: wait for its answer"
+        say("check", text="[]", tools=[])
+        assert heard.pop()["req"] == "check" and not closing.is_alive() and heard == []
+        closing.start()
+        closing.join(0.2)
+        assert closing.is_alive(), "an engine that writes is not closed"
+        may_write.set()
+        while len(heard) < 2:
+            await asyncio.sleep(0.01)
+
+    closing = threading.Thread(target=close_engines)
+    asyncio.run(talk())
+    closing.join(60)
+    assert not closing.is_alive()
+    answers = {answer["req"]: answer for answer in heard}
+    # A page that was loaded again meanwhile shows the answer too.
+    for kind in ("ask", "state"):
+        assert answers[kind]["sample"]["label"]["calls"][0]["name"] == "create_device_timer"
+    assert asked(view, "execute", number=1)["executed"]
 
 
 def test_a_label_that_the_tools_do_not_allow_is_refused(run: Run, speaker: Speaker) -> None:

@@ -2,12 +2,12 @@
 
 /** @typedef {"accept" | "reject" | "edit" | "undo"} Act */
 
-/** @type {[act: Act, title: string][]} */
+/** @type {[act: Act, words: string, title: string][]} */
 const BUTTONS = [
-  ["accept", "this child joins the next dataset"],
-  ["reject", "this child stays out of the next dataset"],
-  ["edit", "write another request or label for this child"],
-  ["undo", "take the decision on this child back"],
+  ["accept", "accept (a)", "this child joins the next dataset"],
+  ["reject", "reject (r)", "this child stays out of the next dataset"],
+  ["edit", "edit (e)", "write another request or label for this child"],
+  ["undo", "undo", "take the decision on this child back; the key u takes the last decision back"],
 ];
 
 /** @type {Record<Piece[0], "span" | "del" | "ins">} */
@@ -225,9 +225,9 @@ function childCard(card, { at, of, current, blocked, novelty, editor }, on) {
     h(
       "div",
       { class: "lt-row" },
-      BUTTONS.map(([act, title]) => {
+      BUTTONS.map(([act, words, title]) => {
         const props = { title, "data-act": act, disabled: blocked, tabindex: current ? "0" : "-1" };
-        return h("button", { ...props, onclick: () => on.press(act) }, `${act} (${act[0]})`);
+        return h("button", { ...props, onclick: () => on.press(act) }, words);
       }),
     ),
   );

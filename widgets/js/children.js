@@ -46,7 +46,7 @@ function steadyWhilePressed(cards, redraw) {
  * @param {HTMLElement} panel
  * @param {ReturnType<typeof childActs>} acts
  */
-function cardMaker(model, state, panel, { act, close, tell, failed }) {
+function cardMaker(model, state, panel, { act, close, goOn, failed }) {
   /** @param {ChildCard} card */
   const unfold = ({ id }) =>
     ask(model, "sample", { id }).then(
@@ -71,7 +71,7 @@ function cardMaker(model, state, panel, { act, close, tell, failed }) {
             const { [id]: _, ...drafts } = model.get("drafts");
             put(model, { drafts });
             focusOn(panel);
-            tell(Promise.resolve(outcome));
+            goOn(id, outcome.message ?? "");
             return "";
           },
           (error) => `Not saved: ${wordsOf(error)}`,
@@ -147,8 +147,7 @@ function childCards(model, state, { panel, cards }, cardOf, say) {
       if (is && scroll) panel.scrollTop = Math.max(0, node.offsetTop - 40);
     }
     const card = state.current();
-    const place = `child ${state.here() + 1} of ${count}`;
-    if (scroll && card) say(`Now at ${place}, which is ${card.state.words}.`);
+    if (scroll && card) say(state.words() || `Now at ${state.placeOf(card)}.`);
   };
   /** What each card was drawn from. @type {WeakMap<Element, string>} */
   const sources = new WeakMap();

@@ -13,6 +13,9 @@ const plain = (text) =>
       (c) => `⟨U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`,
     );
 
+/** Milliseconds for which a thing must have been shown: nobody sees one and presses a key any faster. */
+const SEEN_AFTER = 200;
+
 /** Whether `looptool view` shows this, to a person who has no cells to run. */
 const onPage = () => document.body.dataset.voila !== undefined;
 

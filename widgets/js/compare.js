@@ -142,7 +142,7 @@ function render({ model, el }) {
     "aria-label": "selected sample",
     tabindex: "0",
   });
-  const table = rowTable(model, { label: "samples", lines: 16, onopen: () => card.focus() });
+  const table = rowTable(model, { label: "samples", lines: 0, onopen: () => card.focus() });
   const show = oneAtATime(() =>
     ask(model, "sample", { at: model.get("cursor") }).then(
       ({ before, after }) => {
@@ -159,7 +159,11 @@ function render({ model, el }) {
     about,
     changes.node,
     table.tools,
-    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, card)),
+    h(
+      "div",
+      { class: "lt-probe-box" },
+      h("div", { class: "lt-columns lt-probe lt-filled lt-both" }, table.node, card),
+    ),
     h("div", { class: "lt-small" }, "keys: f fixed, b broken, a all, ↑ ↓ samples, Enter to the sample"),
     h("div", { class: "lt-small" }, POLICIES),
   );

@@ -1,8 +1,5 @@
 // DisagreementView: the queue, the selected sample beside what the judge weighed, and a verdict by one key.
 
-/** Milliseconds for which a row must have been shown: nobody sees one and presses a key any faster. */
-const SEEN_AFTER = 200;
-
 /**
  * The question before the judge's verdicts are accepted.
  * @param {(count: number) => void} accept

@@ -5,10 +5,10 @@
 const KEYS = [
   ["j / k", "next / previous child"],
   ["J / K", "next / previous seed"],
-  ["a", "accept the child"],
-  ["r", "reject it"],
-  ["e", "edit it; Ctrl+Enter records, Escape leaves"],
-  ["u", "take the decision on this child back"],
+  ["a", "accept the child and go on to the next one that is not decided"],
+  ["r", "reject it and go on"],
+  ["e", "edit it; Ctrl+Enter records and goes on, Escape leaves"],
+  ["u", "take the last decision back and go to its child"],
   ["?", "show or hide this; Escape hides it"],
 ];
 
@@ -50,6 +50,10 @@ function seedState(model) {
   let loaded = Promise.resolve();
   /** Whether a card is made current without scrolling to it. */
   let quiet = false;
+  /** What is said when another card is made current; empty: its place. */
+  let words = "";
+  /** When a decision made another card current. */
+  let since = -SEEN_AFTER;
   /** @returns {ChildCard[]} */
   const children = () => shown.children;
   const here = () =>
@@ -73,6 +77,27 @@ function seedState(model) {
     current: () => children()[here()],
     soon,
     isQuiet: () => quiet,
+    words: () => words,
+    isUnseen: () => window.performance.now() - since < SEEN_AFTER,
+    /** The next card that no person has decided on; after the last one come the first. @param {string} id */
+    nextOpen: (id) => {
+      const at = children().findIndex((c) => c.id === id);
+      return [...children().slice(at + 1), ...children().slice(0, at)].find((c) => !c.state.decided);
+    },
+    /** Which of the seed's children a card is, and what became of it. @param {ChildCard} card */
+    placeOf: (card) =>
+      `child ${children().indexOf(card) + 1} of ${children().length}, which is ${card.state.words}`,
+    /**
+     * Make a card current that the person did not choose, and say this.
+     * @param {ChildCard} card
+     * @param {string} text
+     */
+    lead: (card, text) => {
+      since = window.performance.now();
+      words = text;
+      put(model, { child: card.id });
+      words = "";
+    },
     /** Make a card current where it stands, without scrolling to it. @param {ChildCard} card */
     choose: (card) => {
       quiet = true;
@@ -104,6 +129,34 @@ function childActs(model, state, panel, say) {
   const failed = (error) => say(wordsOf(error), true);
   /** @param {Promise<Outcome>} outcome */
   const tell = (outcome) => outcome.then((answer) => say(answer.message ?? ""), failed);
+  /** Let the focus go along with the current card. @param {() => void} move */
+  const withFocus = (move) => {
+    const focused = document.activeElement;
+    const name = focused instanceof HTMLElement && panel.contains(focused) ? focused.dataset.act : undefined;
+    move();
+    if (name) focusOn(panel.querySelector(`[aria-current='true'] [data-act='${name}']`));
+  };
+  /** @param {ChildCard} card @param {string} words */
+  const lead = (card, words) => {
+    if (card.id === state.current()?.id) say(words);
+    else withFocus(() => state.lead(card, words));
+  };
+  /** From a child that was decided on to the next one. @param {string} id @param {string} done */
+  const goOn = (id, done) =>
+    state.soon(() => {
+      const next = state.nextOpen(id);
+      if (next) lead(next, `${done} Now at ${state.placeOf(next)}.`);
+      else say(`${done} All children of this seed are decided: J goes to the next seed.`);
+    });
+  const back = async () => {
+    const { message = "", place, id } = await ask(model, "undo_last");
+    if (typeof place === "number") put(model, { cursor: place });
+    await state.soon(() => {
+      const card = state.children().find((c) => c.id === id);
+      if (card) lead(card, message);
+      else say(message);
+    });
+  };
   /** @type {Record<Act, (card: ChildCard) => unknown>} */
   const acts = {
     accept: ({ id }) => tell(ask(model, "decide", { id, value: "accept" })),
@@ -121,13 +174,28 @@ function childActs(model, state, panel, say) {
     else if (blocked) say(blocked, true);
     else acts[name](card);
   };
+  /** Decide on the current card by a key. @param {"accept" | "reject"} value */
+  const decide = async (value) => {
+    const card = state.current();
+    if (!card || model.get("blocked")) act(value);
+    else if (state.isUnseen())
+      say("A press came before this child could be seen, and decided nothing: look, then press it again.");
+    else {
+      const { message = "" } = await ask(model, "decide", { id: card.id, value });
+      await goOn(card.id, message);
+    }
+  };
+  const undo = () => {
+    const blocked = model.get("blocked");
+    return blocked ? say(blocked, true) : back();
+  };
   /** Leave the editor and its draft. */
   const close = () => {
     const { [model.get("editing")]: _, ...drafts } = model.get("drafts");
     put(model, { editing: "", drafts });
     focusOn(panel);
   };
-  return { act, close, tell, failed };
+  return { act, decide, undo, close, goOn, withFocus, failed };
 }
 
 /**
@@ -185,33 +253,34 @@ function seedLoader(model, state, cards, { root, panel, top }, failed) {
  * @param {Model<ExpansionTraits, ExpansionQuestions>} model
  * @param {HTMLElement} root
  * @param {ReturnType<typeof seedState>} state
- * @param {HTMLElement} cards
  * @param {ReturnType<typeof childActs>} acts
  * @param {{ node: HTMLElement, toggle: () => void }} help
  */
-function expansionKeys(model, root, state, cards, { act, close }, help) {
+function expansionKeys(model, root, state, { act, decide, undo, close, withFocus, failed }, help) {
+  /** What the last key does, under way or done. @type {Promise<unknown>} */
+  let last = Promise.resolve();
+  /** Do this after what the keys before it do, on the seed that they led to. @param {() => unknown} action */
+  const inTurn = (action) => {
+    last = last.then(() => state.soon(action)).catch(failed);
+  };
   /** @param {number} by */
   const go = (by) => {
     const card = state.children()[state.here() + by];
-    if (!card) return;
-    const focused = document.activeElement;
-    const name = focused instanceof HTMLElement && cards.contains(focused) ? focused.dataset.act : undefined;
-    put(model, { child: card.id });
-    if (name) focusOn(cards.querySelector(`[aria-current='true'] [data-act='${name}']`));
+    if (card) withFocus(() => put(model, { child: card.id }));
   };
   /** @param {number} by */
   const seed = (by) => {
     put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
   };
   onKeys(root, {
-    j: () => state.soon(() => go(1)),
-    k: () => state.soon(() => go(-1)),
-    J: () => seed(1),
-    K: () => seed(-1),
-    a: () => state.soon(() => act("accept")),
-    r: () => state.soon(() => act("reject")),
-    e: () => state.soon(() => act("edit")),
-    u: () => state.soon(() => act("undo")),
+    j: () => inTurn(() => go(1)),
+    k: () => inTurn(() => go(-1)),
+    J: () => inTurn(() => seed(1)),
+    K: () => inTurn(() => seed(-1)),
+    a: () => inTurn(() => decide("accept")),
+    r: () => inTurn(() => decide("reject")),
+    e: () => inTurn(() => act("edit")),
+    u: () => inTurn(undo),
     "?": help.toggle,
     Escape: () => {
       if (!help.node.hidden) help.toggle();
@@ -260,10 +329,10 @@ function render({ model, el }) {
       blocked ? h("span", { class: "lt-small" }, blocked) : null,
     ),
     help,
-    h("div", { class: "lt-expansion" }, table.node, panel),
+    h("div", { class: "lt-expansion lt-filled" }, table.node, panel),
     line.node,
   );
-  expansionKeys(model, root, state, cards, acts, { node: help, toggle: toggleHelp });
+  expansionKeys(model, root, state, acts, { node: help, toggle: toggleHelp });
   el.append(root);
   const cardOf = cardMaker(model, state, panel, acts);
   const drawn = childCards(model, state, { panel, cards }, cardOf, line.say);

@@ -167,9 +167,7 @@ function render({ model, el }) {
     if (said.trim()) talk.append(waiting);
     request.value = "";
     put(model, { draft: "" });
-    // Python answers one thing at a time: a tab that is pressed meanwhile is only marked.
-    const others = onPage() ? "; another tab that you press opens when it has answered" : "";
-    const meanwhile = `${model.get("policy")} is writing … (this can take a minute${others})`;
+    const meanwhile = `${model.get("policy")} is writing … (this can take a minute)`;
     if (await show(() => ask(model, "ask", { request: said }), meanwhile)) return;
     waiting.remove();
     if (!talk.childElementCount) talk.append(intro);

@@ -327,6 +327,8 @@ interface ExpansionQuestions extends TableQuestions {
   decide(values: { id: string; value: "accept" | "reject" }): Outcome;
   edit(values: { id: string; request: string; label: string }): Outcome;
   undo(values: { id: string }): Outcome;
+  /** Answers with the place of its seed, if it is shown, and with its child. */
+  undo_last(): Outcome & { place?: number | null; id?: string };
 }
 
 // ---------------------------------------------------------------------------------------------- TrainingView
