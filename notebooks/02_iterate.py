@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Several iterations
 #
-# Two iterations of the loop for real: what got fixed, what regressed, and whether another iteration is worth
+# Two iterations of the loop for real: what got fixed, what broke, and whether another iteration is worth
 # its minutes. On the quick settings each takes some minutes on two cores, all of it about twenty. Stop at any
 # time; it resumes where it stopped.
 #
@@ -91,7 +91,7 @@ loop_map = LoopMap(run)
 loop_map
 
 # %% [markdown]
-# ## What got fixed, what regressed
+# ## What got fixed, what broke
 #
 # Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are
 # wrong. A mean hides both. `CompareView(run, "D1", "D3")` of `looptool_kit.widgets` shows each sample whole.

@@ -48,5 +48,5 @@ def held_out_flips(run: Run) -> list[dict[str, Any]]:
         if both := len(aligned(a, b)[0]):
             fixed, broken = flips(a, b)
             row = {"before": before, "after": after, "samples": both}
-            out.append({**row, "fixed": len(fixed), "regressed": len(broken)})
+            out.append({**row, "fixed": len(fixed), "broken": len(broken)})
     return out

@@ -137,7 +137,7 @@ class LoopMap(TableView):
         Each is compared with the one before it.
 
         Returns:
-            Rows of before, after, samples (in both), fixed, regressed.
+            Rows of before, after, samples (in both), fixed, broken.
         """
         return held_out_flips(self.run)
 

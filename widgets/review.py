@@ -29,7 +29,11 @@ MEANINGS: dict[VerdictName, tuple[str, str]] = {
 
 def words_of(verdicts: Collection[str]) -> list[list[str]]:
     """The verdicts that are among these, with what they say."""
-    return [[name, f"the judge says “{words}”"] for name, (words, _) in MEANINGS.items() if name in verdicts]
+    return [
+        [name, f"{words}: what the judge says, or a person in its place"]
+        for name, (words, _) in MEANINGS.items()
+        if name in verdicts
+    ]
 
 
 def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> Kappa:

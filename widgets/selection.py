@@ -220,8 +220,10 @@ class SampleTable(TableView):
         write(["id", *self.rows.names])
         numeric = np.array([self.rows.numeric(name) for name in self.rows.names])
         for i in map(int, self.order):
-            cells = zip(self.cells(i), numeric, strict=True)
-            safe = [t if number or not t.startswith(FORMULA) else f"'{t}" for t, number in cells]
+            # A dash on the page is an empty cell in a table.
+            cells = ["" if text == "–" else text for text in self.cells(i)]
+            pairs = zip(cells, numeric, strict=True)
+            safe = [t if number or not t.startswith(FORMULA) else f"'{t}" for t, number in pairs]
             write([self._each[i].id, *safe])
         return out.getvalue()
 

@@ -23,6 +23,7 @@ from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import for_a_thread, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
+from looptool_kit.widgets.detail import answer as label_card
 from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.drafts import kept_at
 from looptool_kit.widgets.labels import LabelForm, label_text, predicted_label, read_label
@@ -232,7 +233,7 @@ class TryView(LabelForm):
         elif made.id != self.kept:
             self._keeps(None)
             told = f"sample {made.id} was kept earlier, in {file}. {use}"
-        return {"message": told}
+        return {"message": told, "made": self._made_label()}
 
     def on_take_back(self) -> dict[str, Any]:
         """Remove the sample that was just kept.
@@ -318,7 +319,8 @@ class TryView(LabelForm):
         card = detail(sample)
         if answer is None:
             empty = {"label": "", "runs": "", "stuck": "", "by": "", "executed": False}
-            return {"message": message, "sample": card, "objections": [], "number": self._number, **empty}
+            more = {"objections": [], "number": self._number, "made": None}
+            return {"message": message, "sample": card, **more, **empty}
         label = Label() if answer.answer.error else answer.answer.label
         asked, executed = self._asked.model_copy(update={"label": label}), self._answer is None
         messages = card["messages"]
@@ -346,7 +348,12 @@ class TryView(LabelForm):
             "stuck": "" if executed else stuck,
             "executed": executed,
             "number": self._number,
+            "made": self._made_label(),
         }
+
+    def _made_label(self) -> dict[str, Any] | None:
+        """The label of the sample that was kept of the newest answer."""
+        return label_card(self._made[0].label) if self._made else None
 
 
 def _is_lost(run: Run, iteration: int) -> bool:

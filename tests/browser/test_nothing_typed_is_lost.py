@@ -237,8 +237,11 @@ def take_back_by_mouse_and_keys(page: Any, view: Any, form: Any, file: Path) -> 
     line.get_by_text("kept as sample").wait_for()
     assert form.count() == 0
     assert nameless(page) == []
+    made = view.get_by_role("region", name="the right answer that was kept")
+    assert "06:45" in made.inner_text()
     back.click()
     line.get_by_text("taken back").wait_for()
+    assert made.inner_text() == ""
     until(page, lambda: time.count() == 1 and time.input_value() == "06:45")
     assert not file.exists() and back.count() == 0
     assert form.evaluate("(node) => node.contains(document.activeElement)")

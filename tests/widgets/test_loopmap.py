@@ -293,7 +293,7 @@ def test_flips_between_policies_on_held_out_samples(run: Run) -> None:
         found = flips[f"D{j}", f"D{j + 1}"]
         assert found["samples"] == len(before) == len(after)
         assert found["fixed"] == sum(after[i] and not before[i] for i in before) > 0
-        assert found["regressed"] == sum(before[i] and not after[i] for i in before)
+        assert found["broken"] == sum(before[i] and not after[i] for i in before)
 
 
 def test_static_html_is_small_and_holds_text_as_text(run: Run) -> None:

@@ -180,7 +180,16 @@ def test_a_cell_of_a_file_is_whole_and_no_formula(run: Run) -> None:
     long = "=HYPERLINK(1)" + "x" * 500
     view.rows.reword("request", [long] * len(view.samples))
     row = next(csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"])))
-    assert row["request"] == f"'{long}" and row["confidence"][0] not in "'"
+    assert row["request"] == f"'{long}" and not row["confidence"].startswith("'")
+
+
+def test_a_dash_on_the_page_is_an_empty_cell_in_a_file(run: Run) -> None:
+    view = ProbeView(run)
+    page = asked(view, "page", start=0, count=view.count)["rows"]
+    at = view.rows.names.index("error")
+    rows = csv.DictReader(io.StringIO(asked(view, "save", form="csv")["text"]))
+    errors = [row["error"] for row in rows]
+    assert errors == ["" if cells[at] == "–" else cells[at] for cells in page] and "" in errors != [""]
 
 
 def test_a_column_sorted_descending_is_sorted_again_when_it_changes(run: Run) -> None:

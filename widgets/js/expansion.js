@@ -5,10 +5,10 @@
 const KEYS = [
   ["j / k", "next / previous child"],
   ["J / K", "next / previous seed"],
-  ["a", "accept the child and go on to the next one that is not decided"],
-  ["r", "reject it and go on"],
-  ["e", "edit it; Ctrl+Enter records and goes on, Escape leaves"],
-  ["u", "take the last decision back and go to its child"],
+  ["a", "accept the child, then to the next one that is not decided"],
+  ["r", "reject it, then to the next one"],
+  ["e", "edit it; Ctrl+Enter records, Escape leaves"],
+  ["u", "take the last decision back, and to its child"],
   ["?", "show or hide this; Escape hides it"],
 ];
 

@@ -142,15 +142,15 @@ const flipTable = (flips) =>
     h(
       "table",
       { class: "lt-pair" },
-      headRow(["before", "after", "samples", "fixed", "regressed"]),
+      headRow(["before", "after", "samples", "fixed", "broken"]),
       h(
         "tbody",
         {},
-        flips.map(([before, after, n, fixed, regressed]) =>
+        flips.map(([before, after, n, fixed, broken]) =>
           h(
             "tr",
             {},
-            [before, after, n, `+${fixed}`, `−${regressed}`].map((cell) => h("td", {}, cell)),
+            [before, after, n, `+${fixed}`, `−${broken}`].map((cell) => h("td", {}, cell)),
           ),
         ),
       ),

@@ -101,10 +101,15 @@ function render({ model, el }) {
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
   const kept = halfWritten(model);
-  const nothing = { given: "", keep: () => {}, write: null, forget: () => put(model, { written: {} }) };
+  const drop = () => put(model, { written: {} });
+  const nothing = { given: "", keep: () => {}, write: null, forget: drop, kept: () => {} };
   /**
-   * The form of the answer that is shown: its first text, what keeps its draft, opens it, and forgets it.
-   * @type {{ given: string, keep: () => void, write: ((text: string) => void) | null, forget: () => void }}
+   * The form of the answer that is shown: its first text, what keeps its draft, opens it, forgets it, and
+   * shows the right answer that was kept.
+   * @type {{
+   *   given: string, keep: () => void, write: ((text: string) => void) | null, forget: () => void,
+   *   kept: (made: SampleDetail["label"] | null) => void,
+   * }}
    */
   let opened = nothing;
   /** Whether the form may be closed; a right answer that was typed and not kept is never lost. */
@@ -122,6 +127,7 @@ function render({ model, el }) {
     try {
       const { message, text } = await ask(model, "take_back");
       line.say(message);
+      opened.kept(null);
       opened.write?.(text);
     } catch (error) {
       line.say(wordsOf(error), true);
@@ -176,7 +182,7 @@ function render({ model, el }) {
     put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, runs, stuck, by, number, executed }) => {
+  const answerParts = ({ sample, objections, label, runs, stuck, by, number, executed, made }) => {
     opened = nothing;
     if (!sample.tokens) return [];
     const said = lastRequest(sample);
@@ -191,6 +197,13 @@ function render({ model, el }) {
       kept.write("right answer", said);
     };
     const place = h("div", {});
+    const right = h("section", { "aria-label": "the right answer that was kept" });
+    /** @param {SampleDetail["label"] | null} answer */
+    const showKept = (answer) => {
+      const head = h("h4", {}, "kept as the right answer");
+      right.replaceChildren(...(answer ? [head, answerOf(answer)].flat() : []));
+    };
+    showKept(made);
     const close = (/** @type {HTMLElement} */ next) => {
       place.replaceChildren();
       next.focus();
@@ -213,7 +226,9 @@ function render({ model, el }) {
     };
     const save = async (/** @type {string} */ text) => {
       try {
-        line.say((await ask(model, "save", { text, number })).message);
+        const { message, made: now } = await ask(model, "save", { text, number });
+        line.say(message);
+        showKept(now);
         leave();
         return "";
       } catch (error) {
@@ -236,7 +251,7 @@ function render({ model, el }) {
       open(text).focus(accused);
     };
     const correct = () => write(model.get("written").text ?? label);
-    opened = { given: label, keep: () => {}, write, forget };
+    opened = { given: label, keep: () => {}, write, forget, kept: showKept };
     const before = model.get("written");
     const later = kept.read("right answer", isText)[said];
     if (before.number === number && before.text !== undefined) open(before.text);
@@ -263,6 +278,7 @@ function render({ model, el }) {
       objections.length ? against : none,
       tokensOf(sample) ?? "",
       h("div", { class: "lt-row" }, runs ? run : null, make, back, stuck ? h("span", {}, stuck) : null),
+      right,
       place,
     ];
   };

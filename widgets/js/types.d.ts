@@ -459,6 +459,8 @@ interface TryAnswer {
   executed: boolean;
   /** Counts the answers: which one this is. */
   number: number;
+  /** The label of the sample that was kept of it. */
+  made: SampleDetail["label"] | null;
 }
 
 interface TryQuestions {
@@ -466,7 +468,7 @@ interface TryQuestions {
   state(): TryAnswer;
   ask(values: { request: string }): TryAnswer;
   execute(values: { number: number }): TryAnswer;
-  save(values: { text: string; number: number }): { message: string };
+  save(values: { text: string; number: number }): { message: string; made: SampleDetail["label"] | null };
   /** Removes the sample that `kept` names; `text` is what it was made of. */
   take_back(): { message: string; text: string };
   fresh(): TryAnswer;
@@ -493,7 +495,7 @@ interface LoopMapTraits extends TableTraits {
   opened_of: [] | [selected: MapSelection, shows: string];
 }
 
-type Flip = [before: string, after: string, samples: number, fixed: number, regressed: number];
+type Flip = [before: string, after: string, samples: number, fixed: number, broken: number];
 
 interface LoopMapQuestions extends TableQuestions {
   refresh(): Outcome;
