@@ -162,7 +162,12 @@ function render({ model, el }) {
     h(
       "div",
       { class: "lt-probe-box" },
-      h("div", { class: "lt-columns lt-probe lt-filled lt-both" }, table.node, card),
+      h(
+        "div",
+        { class: "lt-columns lt-probe lt-filled lt-both", style: "--lt-above: 250px" },
+        table.node,
+        card,
+      ),
     ),
     h("div", { class: "lt-small" }, "keys: f fixed, b broken, a all, ↑ ↓ samples, Enter to the sample"),
     h("div", { class: "lt-small" }, POLICIES),

@@ -97,7 +97,7 @@ function render({ model, el }) {
     tabindex: "0",
   });
   const focus = () => card.focus();
-  const table = rowTable(model, { label: "probes", lines: 16, onopen: focus, narrowed: ["brush"] });
+  const table = rowTable(model, { label: "probes", lines: 0, onopen: focus, narrowed: ["brush"] });
   const show = oneAtATime(() =>
     ask(model, "sample", { at: model.get("cursor") }).then(
       ({ sample }) => {
@@ -116,7 +116,16 @@ function render({ model, el }) {
     chart.node,
     controls.node,
     table.tools,
-    h("div", { class: "lt-probe-box" }, h("div", { class: "lt-columns lt-probe" }, table.node, side)),
+    h(
+      "div",
+      { class: "lt-probe-box" },
+      h(
+        "div",
+        { class: "lt-columns lt-probe lt-filled lt-both", style: "--lt-above: 395px" },
+        table.node,
+        side,
+      ),
+    ),
   );
   onKeys(root, { Escape: controls.showAll, ...menu.keys });
   el.append(root);
