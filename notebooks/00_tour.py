@@ -160,8 +160,10 @@ pd.Series(
 # ## Expand: errors write new data (Error-Driven Data Expansion, section 3.5)
 #
 # Every error seed (a failed sample whose right label is known by now) gets children that keep the error's
-# pattern and change the scenario. A child must pass the rules (schema, dialogue form, every value supported
-# by what was said) and be new to the dataset. *Passed, but more than wanted* means that its seed has enough.
+# pattern and change the scenario. Others are contrasts on the same ground, where another answer is right:
+# other optional values, a value that is missing, a tool that is not on offer. They keep the policy from
+# learning to call in any case. A child must pass the rules (schema, dialogue form, every value supported by
+# what was said) and be new to the dataset. *Passed, but more than wanted* means that its seed has enough.
 
 # %%
 expansions = ExpansionView(run)

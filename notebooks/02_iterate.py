@@ -31,6 +31,15 @@ samples = lt.seed(run)
 samples
 
 # %% [markdown]
+# ## Before
+#
+# `base` is the model as it comes. It answers the held-out requests that every policy is measured on.
+
+# %%
+answers = lt.evaluate(run, lt.policy_of(run, 0))
+f"base: {sum(s.correct for s in answers)} of {len(answers)} held-out samples right"
+
+# %% [markdown]
 # ## The first iteration
 #
 # `loop.step(j)` is train, evaluate, probe, verify, expand, compose, in the paper's order, with a line for
@@ -94,11 +103,11 @@ loop_map
 # ## What got fixed, what broke
 #
 # Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are
-# wrong. A mean hides both. `CompareView(run, "D1", "D3")` of `looptool_kit.widgets` shows each sample whole.
+# wrong. A mean hides both. `CompareView(run, "base", "D3")` of `looptool_kit.widgets` shows each whole.
 
 # %%
 found = lt.scores(run)
-names = [name for name in found if name != "base"]
+names = list(found)
 held_out = run.table(lt.Samples, "held_out", 0).by_id()
 rows = []
 for before, after in zip(names, names[1:], strict=False):
@@ -109,15 +118,13 @@ for before, after in zip(names, names[1:], strict=False):
             texts = {"said before": said[before][i], "said after": said[after][i]}
             rows.append(
                 {
-                    "from": before,
-                    "to": after,
-                    "change": change,
+                    "change": f"{before} to {after}: {change}",
                     "split": held_out[i].split.replace("_", " "),
                     "request": held_out[i].request,
                     **texts,
                 }
             )
-pd.DataFrame(rows, columns=["from", "to", "change", "split", "request", "said before", "said after"])
+pd.DataFrame(rows, columns=["change", "split", "request", "said before", "said after"])
 
 # %% [markdown]
 # The same on the training side: samples that stayed in the dataset. Each row is their state under the first

@@ -128,8 +128,10 @@ written = templates.generate(tools, 60, seed=0)
 lt.Samples(written[::8])
 
 # %%
-pool = [*grown, *(s for s in written if seen.duplicate_of(s) is None)]
-Random(0).shuffle(pool)
+# A run takes samples in the order of its file: your own requests come first, the others mixed after them.
+others = [*grown[len(own) :], *(s for s in written if seen.duplicate_of(s) is None)]
+Random(0).shuffle(others)
+pool = [*own, *others]
 seeds = lt.Samples(pool).write(start.RUNS / "your-tools.jsonl")
 pd.Series([s.split for s in pool]).value_counts()
 
@@ -137,7 +139,10 @@ pd.Series([s.split for s in pool]).value_counts()
 # ## The loop
 #
 # The same loop as everywhere, from your file: train, evaluate, probe, verify, expand, compose, train again.
-# Rows of another split than `train` are the held-out set. This is the cell that takes the minutes.
+# Rows of another split than `train` are the held-out set. The first 96 of the others begin, the next 24 join
+# in the second dataset, and the rest is left over: more of them would teach more and take longer. `sft` and
+# `expand` set how long it is trained and how many children each error gets (`looptool settings sft`). This is
+# the cell that takes the minutes.
 
 # %%
 PRESET = "cpu-quick"  # or "cpu"

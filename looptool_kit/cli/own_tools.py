@@ -27,6 +27,10 @@ NOTHING = """no request can be written from these tools, so nothing can be train
   or let a language model write them: looptool init ... --set seeds.source=trees, with a generator_llm.
 {run}/run.toml holds the settings so far. docs/tools.md has more on each."""
 
+REMEDY = """\
+     Change what a reason names, behind which there may be another one, and run init again; or give samples
+     of your own for all tools: --set seeds.source=my_samples.jsonl (docs/tools.md)."""
+
 
 def say_tools(run: Run) -> None:
     """Print what became of the tools.
@@ -58,11 +62,13 @@ def say_tools(run: Run) -> None:
     tried = trial(pool, fits)
     reasons |= tried.without
     if reasons:
-        _row(len(reasons), "get no request from templates, so no sample:")
+        _row(len(reasons), "get no request from templates, so nothing is trained on them:")
         for name, reason in list(reasons.items())[:MANY]:
             say(f"       {name}: {reason[:160]}")
         if len(reasons) > MANY:
             say(f"       and {len(reasons) - MANY} more: `looptool seed` names all in rejected.jsonl")
+        if tried.passed:
+            say(REMEDY)
     _row(tried.refused.total(), f"of {tried.tried} tried requests refused by a check, and not used")
     _reasons(tried.refused)
     if not tried.passed:

@@ -11,6 +11,7 @@ from template_draws import tool
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.samples import Label, Message, Sample, Tool, ToolCall
 from looptool_kit.stages.seed.templates import generate, usable
+from looptool_kit.stages.seed.templates.conditions import bound
 from looptool_kit.stages.seed.templates.nouns import counted, is_noun, is_opaque, label_of
 from looptool_kit.stages.seed.templates.values import type_of
 
@@ -96,3 +97,23 @@ def test_a_list_answers_a_flag() -> None:
     assert all(c.passed for c in check_sample(sample))
     wrong = call.model_copy(update={"arguments": call.arguments | {"signature": True}})
     assert not all(c.passed for c in check_sample(sample.model_copy(update={"label": Label(calls=(wrong,))})))
+
+
+@pytest.mark.parametrize(
+    ("description", "tie"),
+    [
+        ('Name of the hive, e.g. "Linden 3" or "North 7".', ""),
+        ("Name of the hive, e.g. 'Linden 3' or 'North 7'.", ""),
+        ("Name of the hive; a linden one has no frames.", "linden"),
+        ('The hive of "late lime".', "late_lime"),
+    ],
+)
+def test_a_longer_name_speaks_of_no_choice(description: str, tie: str) -> None:
+    hive = TEXT | {"description": description}
+    properties = {"hive": hive, "kind": {"enum": ["acacia", "linden", "late_lime"]}}
+    harvest = Tool(
+        name="record_harvest",
+        description="Record a harvest.",
+        parameters={"type": "object", "properties": properties, "required": ["hive", "kind"]},
+    )
+    assert bound("hive", harvest) == tie

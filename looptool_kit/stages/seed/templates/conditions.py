@@ -42,6 +42,8 @@ _HARMLESS = re.compile(
     r"|most)) \d+|\bin steps\b"
 )
 """What the readers of ranges and formats see to, and what says nothing."""
+_NAME = re.compile(r"""["“][^"“”]*\s[^"“”]*["”]|(?<!\w)'[^']*\s[^']*'(?!\w)""")
+"""Several words in quotation marks."""
 
 
 def bound(name: str, tool: Tool) -> str:
@@ -61,7 +63,7 @@ def bound(name: str, tool: Tool) -> str:
             return other  # "at least `checkIn`"
         for choice in choices:
             ways = "|".join(map(re.escape, {choice, said(choice)}))
-            if re.search(rf"(?i)(?<!\w)(?:{ways})(?!\w)", told):
+            if re.search(rf"(?i)(?<!\w)(?:{ways})(?!\w)", _without_longer_names(told, choice)):
                 return choice  # "For a wrong amount: the right one"
     first = set(words_of(name).split()[:1])
     if words_of(name) not in first and any(first & {said(c) for c in cs} for _, cs in _others(name, tool)):
@@ -87,6 +89,12 @@ def bound(name: str, tool: Tool) -> str:
         if own and own <= set(stems(sentence)) and _condition(sentence) and not is_id(words_of(name)):
             return sentence.strip(" .")
     return ""
+
+
+def _without_longer_names(told: str, choice: str) -> str:
+    """A description without the names of several words in it: "Linden 3" says nothing of a kind "linden"."""
+    own = {choice.lower(), said(choice).lower()}
+    return _NAME.sub(lambda name: name[0] if name[0][1:-1].lower() in own else "", told)
 
 
 def _kind_of(words: str, tool: Tool) -> str:
