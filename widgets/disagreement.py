@@ -202,6 +202,8 @@ class DisagreementView(LabelForm, SampleTable):
         undone = dict.fromkeys(rows or [last.row], "undo")
         self.run.decide_all("verdict", undone, author=self.annotator, iteration=last.iteration)
         self._reread(go_to=None if rows else self._at(last.row))
+        if not rows and last.row not in self._decisions:  # another verdict may follow for the same reason
+            self.notes = {**self.notes, last.row: last.reason}
         return {
             "message": (
                 f"Undone: {len(rows):,} rows accepted together."
@@ -222,8 +224,7 @@ class DisagreementView(LabelForm, SampleTable):
     def on_bulk(self) -> dict[str, Any]:
         """What accepting the judge's verdicts would decide.
 
-        Returns:
-            `count` rows, `of` each verdict so many, and `rest`: rows that stay without a review.
+        Returns `count` rows, `of` each verdict so many, and `rest`: rows that stay without a review.
         """
         rows = self._acceptable()
         verdicts = [self.verdicts[i].verdict for i in rows]

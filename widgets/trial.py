@@ -20,7 +20,7 @@ from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool, ToolCall
 from looptool_kit.policy.adapters import CONFIG
 from looptool_kit.policy.engines import Completion, Sampling
-from looptool_kit.policy.policy import for_a_thread, open_engine, policy_of
+from looptool_kit.policy.policy import Policy, in_use, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
 from looptool_kit.widgets.detail import answer as label_card
@@ -166,13 +166,11 @@ class TryView(LabelForm):
         if request:
             messages.append(Message(role="user", content=request))
         asked, by = self._to_answer(messages), self.policy
-        settings = self.run.settings.probe
         policy = policy_of(self.run, 0 if by == "base" else int(by.removeprefix("D")))
-        engine = open_engine(policy, settings.batch)
-        work = for_a_thread(lambda: engine.generate([asked], Sampling(settings.max_new_tokens)))
+        if policy.engine == "vllm":  # what it starts needs the signals of the main thread
+            open_engine(policy, self.run.settings.probe.batch)
 
-        def taken(completions: list[list[Completion]]) -> dict[str, Any]:
-            [[completion]] = completions
+        def taken(completion: Completion) -> dict[str, Any]:
             answer = _probe(completion, asked, self.run.iteration)
             self._messages, self._asked, self._by = messages, asked, by
             self._answer = self._newest_answer = answer
@@ -183,11 +181,11 @@ class TryView(LabelForm):
         try:
             asyncio.get_running_loop()
         except RuntimeError:  # no kernel, so no other view to answer
-            return taken(work())
+            return taken(self._completed(policy, asked))
 
         async def written() -> dict[str, Any]:
             try:
-                return taken(await asyncio.to_thread(work))
+                return taken(await asyncio.to_thread(self._completed, policy, asked))
             finally:
                 self._writing = None
 
@@ -195,10 +193,7 @@ class TryView(LabelForm):
         return self._writing
 
     def on_execute(self, number: int) -> dict[str, Any]:
-        """Run the calls of an answer, the newest.
-
-        After the person has confirmed; none with errors is run.
-        """
+        """Run the newest answer's calls, which the person has confirmed; none with errors is run."""
         calls = self._newest(number).answer.calls
         if not calls:
             raise ValueError("the answer holds no call")
@@ -236,10 +231,7 @@ class TryView(LabelForm):
         return {"message": told, "made": self._made_label()}
 
     def on_take_back(self) -> dict[str, Any]:
-        """Remove the sample that was just kept.
-
-        Returns the text that its label was made of.
-        """
+        """Remove the sample that was just kept; answer with the text of its label."""
         if self._made is None:
             raise ValueError("no sample was kept of this answer")
         made, text, _ = self._made
@@ -280,6 +272,14 @@ class TryView(LabelForm):
         if self._answer:
             rows.append((self._by, self._answer.text))
         return table_html(("who", "says"), rows, f"a dialogue with {self.policy} of {self.run.name}")
+
+    def _completed(self, policy: Policy, asked: Sample) -> Completion:
+        """What the policy answers."""
+        settings = self.run.settings.probe
+        with in_use:
+            engine = open_engine(policy, settings.batch)
+            [[completion]] = engine.generate([asked], Sampling(settings.max_new_tokens))
+        return completion
 
     def _refuse_while_writing(self) -> None:
         if self._writing is not None:

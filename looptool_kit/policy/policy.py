@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from threading import Lock
-from typing import Any, TypeVar
+from threading import RLock
+from typing import Any
 
 from looptool_kit import cluster
 from looptool_kit.config import EngineName, Settings
@@ -24,13 +24,11 @@ from looptool_kit.trust import require_endpoint
 _open: dict[tuple[str, ...], Engine] = {}
 """The one engine that is open, by what it was opened for: loading takes long, and memory holds one."""
 
-_in_use = Lock()
-"""Held while an engine works in a thread of its own: until then none is opened, and none closed."""
+in_use = RLock()
+"""Held while an engine is opened or closed, and by a thread of its own as long as it uses one."""
 
 _failed: dict[str, str] = {}
 """Model -> why vLLM does not run it on this GPU: the sentence is said once, and no start waited for twice."""
-
-T = TypeVar("T")
 
 
 class Policy(Frozen):
@@ -136,7 +134,7 @@ def open_engine(policy: Policy, batch: int) -> Engine:
     adapters. On a cluster its workers open it. Raises ValueError where the policy's engine is not installed
     or not named, ConnectionError where its server does not answer.
     """
-    with _in_use:
+    with in_use:
         if cluster.running():
             from looptool_kit.policy.remote import RemoteEngine
 
@@ -145,22 +143,6 @@ def open_engine(policy: Policy, batch: int) -> Engine:
                 policy.model, policy.adapter, batch, policy.engine, partial(_engine, policy, batch)
             )
         return _engine(policy, batch)
-
-
-def for_a_thread(work: Callable[[], T]) -> Callable[[], T]:
-    """Let another thread do `work` with the open engine, once.
-
-    No engine is opened or closed until that has run.
-    """
-    _in_use.acquire()
-
-    def run() -> T:
-        try:
-            return work()
-        finally:
-            _in_use.release()
-
-    return run
 
 
 def _engine(policy: Policy, batch: int) -> Engine:
@@ -178,7 +160,7 @@ def close_engines() -> None:
     """
     import gc
 
-    with _in_use:
+    with in_use:
         if not _open:
             return
         if not all(engine.sleep() for engine in _open.values()):

@@ -111,6 +111,11 @@ def test_compare_view(lab: tuple[str, Path], page: Any) -> None:
     )
     broken.click()
     counted.get_by_text(f"{n} of {n} rows").wait_for()
+    # The count that was pressed has the focus: arrows walk the rows from there as well.
+    selected = grid.locator("[aria-selected=true]")
+    at = int(selected.get_attribute("data-at"))
+    page.keyboard.press("ArrowDown")
+    grid.locator(f"[aria-selected=true][data-at='{at + 1}']").wait_for()
 
     # By keys: f and b choose, arrows walk, Enter goes to the sample; in the search field they type.
     grid.press("f")

@@ -78,9 +78,10 @@ def test_a_decision_is_on_disk_at_once_and_found_again(view: DisagreementView) -
     assert view.count == len(view.verdicts) - 2 and first not in {s.id for s in view.selection}
     words = next(s.request for s in view.samples if s.id == first)[:20]
     assert asked(view, "undo")["message"].startswith(f"Undone: BOTH_WRONG on “{words}")
-    assert view.decisions[first].reason == "plain as day"
+    assert view.decisions[first].reason == "plain as day" and view.notes == {}
     asked(view, "undo")
     asked(view, "undo")
+    assert view.notes[first] == "plain as day", "it is there for another verdict"
     assert view.decisions == {} and view.count == len(view.verdicts) and shown(view)["id"] == first
     assert "nothing to undo" in asked(view, "undo")["message"]
 

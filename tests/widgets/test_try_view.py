@@ -138,22 +138,27 @@ def test_an_answer_that_fails_leaves_the_dialogue_as_it_was(run: Run, speaker: S
     assert [m.role for m in view.sample.messages] == ["system"]
 
 
-def test_the_kernel_answers_other_questions_while_the_policy_writes(run: Run, speaker: Speaker) -> None:
+def test_the_kernel_answers_other_questions_while_the_policy_writes(
+    run: Run, speaker: Speaker, monkeypatch: pytest.MonkeyPatch
+) -> None:
     view, heard, may_write = TryView(run), [], threading.Event()
     view.send = heard.append
-    writes = speaker.generate
 
-    def slowly(*given: Any) -> Any:
+    loading = threading.Event()
+
+    def slowly(*_: Any) -> Speaker:
+        loading.set()
         assert may_write.wait(60)
-        return writes(*given)
+        return speaker
 
-    speaker.generate = slowly  # type: ignore[method-assign]
+    monkeypatch.setattr("looptool_kit.widgets.trial.open_engine", slowly)  # a model may load for a minute
 
     def say(kind: str, **values: Any) -> None:
         view._received(view, {"type": kind, "req": kind, **values}, [])
 
     async def talk() -> None:
         say("ask", request="Humidifier off at 6:30am.")
+        await asyncio.to_thread(loading.wait, 60)
         assert heard == [], "nothing is answered before it is written"
         say("state")
         for kind, values in (("ask", {"request": "more"}), ("fresh", {}), ("execute", {"number": 0})):
