@@ -276,9 +276,11 @@ class ExpansionView(LabelForm, TableView):
             for child in self._children.get(seed.sample.id, ()):
                 if len(rows) < _STATIC_ROWS:
                     failed = "; ".join(f"{c.name} {c.detail}" for c in child.checks if not c.passed)
+                    shown = self._shown(child)
                     cells = (
                         seed.sample.request,
-                        self._shown(child).request,
+                        shown.request,
+                        shown.kind if shown.kind == seed.sample.kind else f"contrast: {shown.kind}",
                         self.pattern(seed),
                         self._state(child)["words"],
                         failed,
@@ -289,7 +291,7 @@ class ExpansionView(LabelForm, TableView):
             f" {len(self.selection)} accepted"
         )
         caption += f"; the first {len(rows)}" if len(rows) < len(self.expansions) else ""
-        columns = ("seed", "child", "error pattern", "state", "failed checks")
+        columns = ("seed", "child", "kind", "error pattern", "state", "failed checks")
         return table_html(columns, rows, caption, wide=("seed", "child", "error pattern"))
 
     # ------------------------------------------------------------- within
@@ -301,6 +303,7 @@ class ExpansionView(LabelForm, TableView):
             "id": child.sample.id,
             "state": self._state(child),
             "strategy": child.strategy,
+            "kinds": [parent.kind, sample.kind],
             "checks": [[c.name, c.passed, c.detail] for c in child.checks],
             "request": word_diff(parent.request, sample.request),
             "calls": aligned(parent.label, sample.label),

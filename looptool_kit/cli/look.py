@@ -55,13 +55,15 @@ def settings_command(
         typer.Argument(help="Only settings whose name, meaning or stages hold all these words, e.g. sft."),
     ] = None,
     run: Annotated[
-        Path | None, typer.Option(help="Show the values of this run in place of the defaults.")
+        Path | None, typer.Option(help="Show the values of this run in place of a preset's.")
     ] = None,
-    preset: Annotated[str | None, typer.Option(help="Show the values of this preset.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Show the values of this preset.", show_default="cpu")
+    ] = None,
 ) -> None:
     """Explain a setting, and what a change of it makes again.
 
-    Its meaning, its default, its values, and the stages.
+    Its meaning, its value in a preset or run, its possible values, and the stages.
     """
     from looptool_kit.config import load_preset
     from looptool_kit.core.errors import did_you_mean
@@ -70,7 +72,7 @@ def settings_command(
 
     if run and preset:
         raise ValueError("give --run or --preset, not both")
-    of = read_settings(run) if run else load_preset(preset) if preset else None
+    of = read_settings(run) if run else load_preset(preset or "cpu")
     found = settings(tuple(words or ()), of)
     for line in found:
         say(f"{line.name} = {line.default}", bold=True)
@@ -81,4 +83,6 @@ def settings_command(
         names = [line.name for line in settings()]
         near = next(filter(None, (did_you_mean(word, names) for word in words or ())), "")
         raise ValueError(f"no setting is about {' '.join(words or ())}{near}; `looptool settings` lists all")
-    say(f"{len(found)} settings. Change one with --set NAME=VALUE, or in the run's run.toml.")
+    count = f"{len(found)} setting{'s' if len(found) != 1 else ''}"
+    whose = f"of {run}" if run else f"of the preset {preset or 'cpu'}"
+    say(f"{count}, with the values {whose}. Change one with --set NAME=VALUE, or in the run's run.toml.")

@@ -132,6 +132,10 @@ def test_settings_of_a_run_or_a_preset_have_its_values(tmp_path: Path) -> None:
     quick = CliRunner().invoke(app, ["settings", "seeds.first", "--preset", "cpu-quick"]).output
     assert f"seeds.first = {load_preset('cpu-quick').seeds.first}" in quick
     assert CliRunner().invoke(app, ["settings", "nonsense"]).exit_code == 1
+    # Without either they are those of the preset that a loop takes by default.
+    plain = CliRunner().invoke(app, ["settings", "compose.hppl"]).output
+    assert f"compose.hppl = {load_preset('cpu').compose.hppl}\n" in plain
+    assert "1 setting, with the values of the preset cpu." in plain
 
 
 def test_what_a_setting_redoes_is_what_the_stages_read(

@@ -110,6 +110,11 @@ def test_a_seed_with_its_children(run: Run) -> None:
     assert any(
         row[3] == "differs" for c in first["children"] for p in c["calls"] for row in p["rows"]
     ) and same["checks"][0] == ["tools", True, ""]
+    # A contrast says so: another kind of answer is right there.
+    kinds = {e.sample.id: e.sample.kind for e in children}
+    assert {c["id"]: c["kinds"][1] for c in first["children"]} == kinds and len(set(kinds.values())) > 1
+    assert all(c["kinds"][0] == first["detail"]["facts"][0][1] for c in first["children"])
+    assert "contrast: decline" in view.static_html()
     novelty = asked(view, "novelty", seed=first["id"])
     assert (
         novelty["left"] == 0

@@ -95,6 +95,17 @@ const checksOf = (checks) => [
 ];
 
 /**
+ * The kind of a child, beside that of its seed where another answer is right.
+ * @param {ChildCard["kinds"]} kinds
+ */
+function kindOf([seed, child]) {
+  if (!child) return null;
+  const title = "a contrast to its seed: the same ground, but another kind of answer is right";
+  if (seed === child) return h("span", { class: "lt-small", title: "the kind of the seed" }, child);
+  return h("span", { class: "lt-small", title }, `contrast: ${seed ? `${seed} → ` : ""}${child}`);
+}
+
+/**
  * The tools that only one of seed and child has.
  * @param {ChildCard["tools"]} tools
  */
@@ -211,6 +222,7 @@ function childCard(card, { at, of, current, blocked, novelty, editor }, on) {
         card.state.words,
       ),
       h("span", { class: "lt-small", title: "the strategy that wrote it" }, card.strategy),
+      kindOf(card.kinds),
       noveltyNote(novelty),
       h("code", { class: "lt-small" }, card.id),
     ),

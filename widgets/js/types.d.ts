@@ -292,6 +292,8 @@ interface ChildCard {
   id: string;
   state: { name: string; words: string; time?: string; decided: boolean };
   strategy: string;
+  /** Of the seed and of the child. */
+  kinds: [string, string];
   checks: [name: string, passed: boolean, detail: string][];
   request: Piece[];
   calls: Pair[];
