@@ -45,6 +45,8 @@ def check_perplexity(answer: float | None, probe: records.Probe) -> bool:
         return _say(False, "Give a number, as 1.5 or a formula in Python.")
     if math.isclose(answer, probe.perplexity, rel_tol=2e-3):
         return _say(True, f"PPL = {probe.perplexity:.4f}.")
+    if math.isclose(answer, probe.perplexity, rel_tol=2e-2):
+        return _say(False, "That is near: give three decimals.")
     mean = sum(probe.logprobs) / len(probe.logprobs)
     hint = (
         "That is the mean log-probability: it still has to be negated and put into exp."

@@ -387,7 +387,7 @@ class DisagreementView(LabelForm, SampleTable):
             return table_html((), (), self.missing)
         rows = []
         for i in map(int, self.order[:_STATIC_ROWS]):
-            cells = [self.rows.cell(name, i)[:100] for name in self.rows.names]
+            cells = [self.rows.cell(name, i) for name in self.rows.names]
             self._say(cells, i)
             said = dict(zip(self.rows.names, cells, strict=True))
             why = "" if self._hidden(i) else self.verdicts[i].rationale[:300]
