@@ -81,7 +81,7 @@ class SettingsForm(ipywidgets.VBox):
             tooltip="Write these settings to run.toml; stages that depend on them are redone when called",
         )
         self.status = ipywidgets.HTML()
-        self.button.on_click(lambda _: self.save())
+        self.button.on_click(lambda _: self._press())
         for each in self.inputs.values():
             each.observe(lambda _: self._show(), "value")
         rows = [ipywidgets.HBox([_named(self.inputs[name]), self.meanings[name]]) for name in self.fields]
@@ -128,6 +128,11 @@ class SettingsForm(ipywidgets.VBox):
         self._show()
         names = ", ".join(changes).replace("__", ".")
         self.status.value = _line(f"✓ Saved {names} to run.toml." if changes else "Nothing to save.")
+
+    def _press(self) -> None:
+        self.save()
+        if self.button.disabled:  # the page would lose the focus with it
+            next(reversed(self.inputs.values())).focus()
 
     def _show(self) -> None:
         names: list[str] = []

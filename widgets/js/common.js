@@ -237,7 +237,64 @@ function statusLine() {
  */
 function frame(name, ...children) {
   const props = { class: "lt-view", "aria-label": name, "data-lm-suppress-shortcuts": "true" };
-  return h("section", props, ...children);
+  const root = h("section", props, ...children);
+  // The attribute does not keep those from the notebook that are for whatever has the focus in it.
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey && !event.altKey) event.stopPropagation();
+  });
+  neverLosesFocus(root);
+  return root;
+}
+
+/** Whether a control is there, in sight and not switched off. @param {Element} node */
+const canBeUsed = (node) =>
+  node.isConnected && !node.matches(":disabled") && !node.closest("[inert]") && node.checkVisibility();
+
+/**
+ * Where a control that has the focus is taken away or switched off, let the nearest thing around it have the
+ * focus. Otherwise the page has it, and what is typed next acts on the notebook.
+ * @param {HTMLElement} root
+ */
+function neverLosesFocus(root) {
+  /** @type {Element | null} the control in `root` that has the focus */
+  let focused = null;
+  /** What it stands in, from the inside. @type {HTMLElement[]} */
+  let around = [];
+  const check = () => {
+    const { activeElement } = document;
+    if (!focused || canBeUsed(focused)) return;
+    const lost = activeElement === document.body || activeElement === focused;
+    focused = null;
+    const next =
+      lost && around.find((n) => canBeUsed(n) && (n.tabIndex >= 0 || n.classList.contains("lt-view")));
+    if (!next) return;
+    if (!next.hasAttribute("tabindex")) next.tabIndex = -1;
+    next.focus({ preventScroll: true });
+  };
+  root.addEventListener("focusin", ({ target }) => {
+    if (!(target instanceof Element)) return;
+    focused = target;
+    around = [];
+    for (let node = target.parentElement; node && root.contains(node); node = node.parentElement)
+      around.push(node);
+  });
+  /** Before any other listener, which may take the control away. @param {FocusEvent} event */
+  const left = ({ relatedTarget }) => {
+    if (relatedTarget) focused = null;
+    // A person who presses where nothing can have the focus leaves a control that can still be used.
+    else
+      window.queueMicrotask(() => {
+        check();
+        if (!root.contains(document.activeElement)) focused = null;
+      });
+  };
+  root.addEventListener("blur", left, true);
+  const changes = {
+    childList: true,
+    subtree: true,
+    attributeFilter: ["disabled", "hidden", "inert", "open"],
+  };
+  new window.MutationObserver(check).observe(root, changes);
 }
 
 /**

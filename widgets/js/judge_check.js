@@ -88,6 +88,7 @@ function checkBar(model) {
   const failed = (error) => line.say(wordsOf(error), true);
   const question = h("div", {});
   const begin = () => {
+    if (question.contains(document.activeElement)) start.focus();
     question.replaceChildren();
     ask(model, "check").catch(failed);
   };

@@ -171,7 +171,9 @@ function savedFilters(model, say) {
         h("button", { ...gone, onclick: forget, disabled }, "×"),
       );
     });
+    const inside = list.contains(document.activeElement);
     list.replaceChildren(...rows);
+    if (inside) name.focus(); // the button that was pressed is gone
   });
   const title = blocked || "keep filters, search, sort and range";
   const button = h("button", { onclick: keep, title, disabled }, "keep filter");

@@ -3,8 +3,10 @@
 
 /** @typedef {{ name: string, arguments: Record<string, unknown> }} WrittenCall */
 /**
- * A label as the form has it; `calls` null: it is a plain reply.
- * @typedef {{ calls: WrittenCall[] | null, reply: string, mentions: string[][], asks: boolean }} WrittenLabel
+ * A label as the form has it: of its calls and its reply, `plain` says which one it is.
+ * @typedef {{
+ *   plain: boolean, calls: WrittenCall[], reply: string, mentions: string[][], asks: boolean
+ * }} WrittenLabel
  */
 
 /**
@@ -48,7 +50,8 @@ function readReply({ reply = "", mentions = [], asks = false, ...others }) {
   const groups = Array.isArray(mentions) ? mentions : [null];
   const words = groups.every((g) => Array.isArray(g) && g.every((word) => typeof word === "string"));
   const whole = typeof reply === "string" && typeof asks === "boolean" && words;
-  return whole && !Object.keys(others).length ? { calls: null, reply, mentions: groups, asks } : null;
+  const known = whole && !Object.keys(others).length;
+  return known ? { plain: true, calls: [], reply, mentions: groups, asks } : null;
 }
 
 /**
@@ -57,31 +60,54 @@ function readReply({ reply = "", mentions = [], asks = false, ...others }) {
  * @returns {WrittenLabel | null}
  */
 function readLabel(text) {
-  const reply = { reply: "", mentions: [], asks: false };
-  if (!/^\s*[[{]/.test(text)) return { ...reply, calls: null, reply: text };
+  const empty = { calls: [], reply: "", mentions: [], asks: false };
+  if (!/^\s*[[{]/.test(text)) return { ...empty, plain: true, reply: text };
   try {
     const value = JSON.parse(text);
     if (!isExact(value)) return null;
     const calls = isObject(value) && "name" in value ? [value] : value;
     if (!Array.isArray(calls)) return isObject(value) ? readReply(value) : null;
-    return calls.every(isCall) ? { ...reply, calls } : null;
+    return calls.every(isCall) ? { ...empty, plain: false, calls } : null;
   } catch {
     return null;
   }
 }
 
 /** The text of a label. @param {WrittenLabel} label */
-function writeLabel({ calls, reply, mentions, asks }) {
-  if (calls) return JSON.stringify(calls, null, 1);
+function writeLabel({ plain: isPlain, calls, reply, mentions, asks }) {
+  if (!isPlain) return JSON.stringify(calls, null, 1);
   const whole = mentions.length || asks || /^\s*[[{]/.test(reply);
   return whole ? JSON.stringify({ reply, mentions, asks }, null, 1) : reply;
 }
 
 /**
- * The fields of one call.
+ * The fields of a call's arguments: those of its tool, and others that it has.
  * @param {WrittenCall} call
  * @param {SampleDetail["tools"]} tools
- * @param {{ changed: () => void, redraw: () => void, remove: () => void }} on
+ * @param {() => void} changed
+ */
+function argumentRows(call, tools, changed) {
+  const schema = JSON.parse(tools.find((t) => t.name === call.name)?.parameters ?? "{}");
+  /** @type {Record<string, Schema>} */
+  const properties = schema.properties ?? {};
+  const all = [...new Set([...Object.keys(properties), ...Object.keys(call.arguments)])];
+  return all.map((name) => {
+    const required = (schema.required ?? []).includes(name);
+    const field = argumentField(properties[name] ?? {}, call.arguments[name], required, (value) => {
+      const { [name]: _, ...others } = call.arguments;
+      call.arguments = value === undefined ? others : { ...call.arguments, [name]: value };
+      changed();
+    });
+    const note = name in properties ? (required ? " *" : "") : " (not a parameter of this tool)";
+    return argumentRow(field, name, note, properties[name] ?? {});
+  });
+}
+
+/**
+ * One call: the menu of its tool and the fields of its arguments.
+ * @param {WrittenCall} call
+ * @param {SampleDetail["tools"]} tools
+ * @param {{ changed: () => void, remove: () => void }} on
  */
 function callFields(call, tools, on) {
   const names = tools.map((t) => t.name);
@@ -92,30 +118,22 @@ function callFields(call, tools, on) {
     [...names, ...unknown].map((name) => h("option", { value: name }, name)),
   );
   pick.value = call.name;
-  pick.addEventListener("change", () => {
-    call.name = pick.value;
-    on.redraw();
-  });
-  const schema = JSON.parse(tools.find((t) => t.name === call.name)?.parameters ?? "{}");
-  /** @type {Record<string, Schema>} */
-  const properties = schema.properties ?? {};
-  const all = [...new Set([...Object.keys(properties), ...Object.keys(call.arguments)])];
-  const fields = all.map((name) => {
-    const required = (schema.required ?? []).includes(name);
-    const field = argumentField(properties[name] ?? {}, call.arguments[name], required, (value) => {
-      const { [name]: _, ...others } = call.arguments;
-      call.arguments = value === undefined ? others : { ...call.arguments, [name]: value };
-      on.changed();
-    });
-    const note = name in properties ? (required ? " *" : "") : " (not a parameter of this tool)";
-    return argumentRow(field, name, note, properties[name] ?? {});
-  });
   const remove = h(
     "button",
     { type: "button", title: "take this call out", onclick: on.remove },
     "remove call",
   );
-  return h("fieldset", {}, h("div", { class: "lt-row" }, pick, remove), fields, faultOf(""));
+  const rows = h("div", {});
+  const draw = () => rows.replaceChildren(...argumentRows(call, tools, on.changed));
+  // The menu itself stays, and with it the focus: the arrow keys go on in it.
+  pick.addEventListener("change", () => {
+    call.name = pick.value;
+    draw();
+    on.changed();
+  });
+  draw();
+  const node = h("fieldset", {}, h("div", { class: "lt-row" }, pick, remove), rows, faultOf(""));
+  return { node, pick };
 }
 
 /**
@@ -151,40 +169,55 @@ function replyFields(label, changed) {
 }
 
 /**
- * The form of a label.
+ * The form of a label. Its controls stay while it is drawn again, so that none loses the focus.
  * @param {WrittenLabel} label changed in place
  * @param {SampleDetail["tools"]} tools
  * @param {() => void} changed
  */
 function formFields(label, tools, changed) {
-  const node = h("div", {});
-  const redraw = (again = true) => {
-    const kind = h(
-      "select",
-      { title: "whether the right answer calls tools", "aria-label": "kind of answer" },
-      h("option", { value: "calls" }, "calls"),
-      h("option", { value: "reply" }, "a plain reply"),
+  const kind = h(
+    "select",
+    { title: "whether the right answer calls tools", "aria-label": "kind of answer" },
+    h("option", { value: "calls" }, "calls"),
+    h("option", { value: "reply" }, "a plain reply"),
+  );
+  kind.value = label.plain ? "reply" : "calls";
+  kind.addEventListener("change", () => {
+    label.plain = kind.value === "reply";
+    show();
+    changed();
+  });
+  const list = h("div", {});
+  /** @type {HTMLSelectElement[]} the menu of each call's tool */
+  let picks = [];
+  const draw = () => {
+    const fields = label.calls.map((call, at) =>
+      callFields(call, tools, { changed, remove: () => remove(at) }),
     );
-    kind.value = label.calls ? "calls" : "reply";
-    kind.addEventListener("change", () => {
-      label.calls = kind.value === "calls" ? [] : null;
-      redraw();
-    });
-    const { calls } = label;
-    const add = () => {
-      calls?.push({ name: tools[0]?.name ?? "", arguments: {} });
-      redraw();
-    };
-    const fields = calls?.map((call, at) =>
-      callFields(call, tools, { changed, redraw, remove: () => redraw(Boolean(calls.splice(at, 1))) }),
-    );
-    const more = h("button", { type: "button", title: "one more call", onclick: add }, "add a call");
-    const parts = [h("div", { class: "lt-row" }, kind), ...(fields ?? [replyFields(label, changed)])];
-    node.replaceChildren(...parts, ...(calls ? [more] : []));
-    if (again) changed();
+    picks = fields.map(({ pick }) => pick);
+    list.replaceChildren(...fields.map(({ node }) => node));
   };
-  redraw(false);
-  return node;
+  const add = () => {
+    label.calls.push({ name: tools[0]?.name ?? "", arguments: {} });
+    draw();
+    picks.at(-1)?.focus();
+    changed();
+  };
+  /** @param {number} at */
+  const remove = (at) => {
+    label.calls.splice(at, 1);
+    draw();
+    (picks[at] ?? picks.at(-1) ?? more).focus();
+    changed();
+  };
+  const more = h("button", { type: "button", title: "one more call", onclick: add }, "add a call");
+  const reply = replyFields(label, changed);
+  const parts = h("div", {});
+  // What is not shown is not in the page: a fault is said beside the field that it is about.
+  const show = () => parts.replaceChildren(...(label.plain ? [reply] : [list, more]));
+  draw();
+  show();
+  return h("div", {}, h("div", { class: "lt-row" }, kind), parts);
 }
 
 /**
@@ -218,6 +251,8 @@ const differingIn = ({ aligned }) =>
  */
 function labelForm(given, tools, changed, check) {
   let text = given;
+  /** @type {WrittenLabel} what the form showed last */
+  let earlier = { plain: false, calls: [], reply: "", mentions: [], asks: false };
   const panel = h("div", { role: "tabpanel", "aria-label": "label" });
   const note = h("div", { class: "lt-small" });
   /** @param {string} now */
@@ -238,6 +273,10 @@ function labelForm(given, tools, changed, check) {
   /** @param {"form" | "JSON"} name */
   const show = (name) => {
     const label = name === "form" ? readLabel(text) : null;
+    // Calls of a reply, and the reply beside calls, are not in the text: they stay until the form is closed.
+    if (label?.plain) label.calls = earlier.calls;
+    else if (label) Object.assign(label, { ...earlier, plain: false, calls: label.calls });
+    earlier = label ?? earlier;
     const shown = label ? "form" : "JSON";
     note.textContent =
       name === "form" && !label ? "The form cannot show this text; here it is as it stands." : "";

@@ -252,7 +252,9 @@ function ribbons(model, choose, failed) {
     const what = ({ node, source, target }) => (node ? ["node", node] : ["flow", source ?? "", target ?? ""]);
     mark = pressable(svg, ".lt-node, .lt-flow", what, choose);
     mark(model.get("selected"));
+    const at = [...map.querySelectorAll("[tabindex]")].findIndex((part) => part.matches(":focus"));
     map.replaceChildren(svg);
+    /** @type {NodeListOf<SVGElement>} */ (svg.querySelectorAll("[tabindex]"))[at]?.focus();
     note.hidden = !answer.note;
     note.textContent = answer.note;
     if (answer.flips.length) flips.replaceChildren(flipTable(answer.flips));

@@ -109,7 +109,10 @@ function render({ model, el }) {
   el.append(frame("training", head, line.node, charts, steps, words, table));
 
   const stops = [
-    follow(model, ["charts"], () => charts.replaceChildren(outcome, ...model.get("charts").map(drawing))),
+    follow(model, ["charts"], () => {
+      while (outcome.nextSibling) outcome.nextSibling.remove(); // it stays, and with it the focus
+      charts.append(...model.get("charts").map(drawing));
+    }),
     follow(model, ["outcome"], () => outcome.replaceChildren(...outcomeOf(model.get("outcome")))),
     follow(model, ["steps"], () => steps.replaceChildren(...model.get("steps").map(stepsOf))),
     follow(model, ["meanings"], () => words.replaceChildren(meanings(model.get("meanings")))),

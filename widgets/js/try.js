@@ -136,6 +136,7 @@ function render({ model, el }) {
   let busy = false;
   /** Between question and answer nothing can be done with what is shown. @param {boolean} on */
   const wait = (on) => {
+    if (on && [answered, fresh, send].some((part) => part.contains(document.activeElement))) request.focus();
     busy = answered.inert = fresh.disabled = send.disabled = on;
   };
   /**
