@@ -193,6 +193,6 @@ def test_a_new_run_has_words_in_place_of_empty_charts(chromium: Any, tmp_path: P
             view.get_by_text(f"looptool loop {path}").wait_for()
             assert view.locator("svg, [role=grid], select, input").count() == 0, name
         view.get_by_role("button", name="refresh").click()
-        view.get_by_text("read again: 0 samples").wait_for()
+        view.get_by_text("read again: 0 rows").wait_for()
         assert [f for f in page.faults if "fontawesome" not in f] == []
         page.context.close()

@@ -142,7 +142,7 @@ def test_a_threshold_decided_after_the_probe_is_newer_than_the_dataset(
     assert "looptool loop" in LoopMap(run).note or "lt.Loop(run).run()" in LoopMap(run).note
 
 
-def test_a_view_opened_below_says_how_many_of_the_selected_samples_it_shows(run: Run) -> None:
+def test_a_view_opened_below_says_how_many_of_the_rows_it_shows(run: Run) -> None:
     loop = LoopMap(run)
     for selected in (["node", "D2/part/EE"], ["node", "D1/new/children"], []):
         loop.selected = selected
@@ -158,7 +158,8 @@ def test_a_view_opened_below_says_how_many_of_the_selected_samples_it_shows(run:
                 shown = {s.id for s in view.selection}
                 assert shown <= here and len(shown) == view.count
             iteration = getattr(view, "iteration", 2)  # the newest that was probed
-            said = f"{len(shown):,} of the {len(here):,} samples, in {name} of D{iteration}"
+            # As the count above the table says: a sample of two datasets has two rows.
+            said = f"{len(shown):,} of the {loop.count:,} rows, in {name} of D{iteration}"
             assert message == f"{said}, below" and loop.opened_of == [selected, said]
     loop.selected = ["node", "D2/part/EE"]
     assert loop.opened_of[0] == [], "the view below is still of what it was opened for"
