@@ -26,7 +26,7 @@ def newer_decisions(run: Run, fate_table: Iterable[Fate] | None = None) -> Count
 
 
 def threshold_is_newer(run: Run, j: int) -> bool:
-    """Whether D_{j+1} was composed before a person decided the threshold, or took it back."""
+    """Whether D_{j+1} was composed before the threshold is what it is now."""
     probed, composed = run.manifest("probes", j), run.manifest("composition", j)
     if probed is None or composed is None:
         return False
