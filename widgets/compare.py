@@ -23,8 +23,8 @@ STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 WIDTHS: dict[str, str | float] = {
     "request": 1,
-    "change": "6.4em",
-    "split": "9.5em",
+    "change": "7.2em",
+    "split": "10.4em",
     "kind": "6.4em",
     "answer": 0,
 }
