@@ -138,7 +138,7 @@ def difference_lines(found: Tables, against: Tables, names: list[str], later: li
             "",
             (
                 "A true difference between loop and control as large as the one measured,"
-                f" {100 * lead.difference:+z.1f} points, would show from about {needed(lead):,} held-out"
+                f" {100 * lead.difference:+.1f} points, would show from about {needed(lead):,} held-out"
                 f" samples on, with as many more seeds; here are {lead.n}."
             ),
         ]
@@ -217,7 +217,7 @@ def nats(pairs: list[tuple[dict[str, float], dict[str, float]]]) -> str:
     by_seed = [np.array([b[i] - a[i] for i in a]) for a, b in pairs]
     pooled = np.concatenate(by_seed)
     lo, hi = bootstrap((pooled,), np.mean, rng=np.random.default_rng(0)).confidence_interval
-    return f"{pooled.mean():+z.3f} [{lo:+z.3f}, {hi:+z.3f}] ({', '.join(f'{x.mean():+z.3f}' for x in by_seed)})"
+    return f"{pooled.mean():+.3f} [{lo:+.3f}, {hi:+.3f}] ({', '.join(f'{x.mean():+.3f}' for x in by_seed)})"
 
 
 def likelihood_lines(loops: list[Run], controls: list[Run]) -> list[str]:

@@ -131,7 +131,7 @@ def test_a_threshold_or_weight_has_a_line_that_says_why(file: Path) -> None:
 
 
 SIGNED = re.compile(r":\+,?\.\d")
-"""A difference as text, whose negative zero is written as -0.0: the letter z before the digits prevents it."""
+"""A difference as text, whose negative zero is -0.0: the letter z before the digits prevents it."""
 
 
 @pytest.mark.parametrize("file", PYTHON, ids=lambda f: str(f.relative_to(ROOT)))

@@ -143,9 +143,9 @@ class CompareView(TableView):
         change = paired([r.before.correct for r in both.rows], [r.after.correct for r in both.rows])
         missing = f" {both.left_out} samples that only one was asked are left out." if both.left_out else ""
         return (
-            f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+z.1f} points"
-            f" [{100 * change.lo:+z.1f}, {100 * change.hi:+z.1f}], {change.fixed} fixed, {change.broken} broken"
-            f" ({_p(change.p)}).{missing}"
+            f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+z.1f}"
+            f" points [{100 * change.lo:+z.1f}, {100 * change.hi:+z.1f}], {change.fixed} fixed,"
+            f" {change.broken} broken ({_p(change.p)}).{missing}"
         )
 
     def _rows(self) -> Rows:
