@@ -130,6 +130,15 @@ def test_a_threshold_or_weight_has_a_line_that_says_why(file: Path) -> None:
     assert not numbers_without_a_reason(file.read_text(encoding="utf-8"))
 
 
+SIGNED = re.compile(r":\+,?\.\d")
+"""A difference as text, whose negative zero is -0.0: the letter z before the digits prevents it."""
+
+
+@pytest.mark.parametrize("file", PYTHON, ids=lambda f: str(f.relative_to(ROOT)))
+def test_no_difference_is_written_as_minus_zero(file: Path) -> None:
+    assert not SIGNED.findall(file.read_text(encoding="utf-8"))
+
+
 def test_the_checks_see_what_they_are_for() -> None:
     long = " ".join(["word"] * (MAX_WORDS + 1))
     functions = (f'def a():\n    """{long}."""', 'def b():\n    """No full stop"""')
@@ -140,5 +149,7 @@ def test_the_checks_see_what_they_are_for() -> None:
         "mend: write fix", "goes on: write resumes, continue",
     ]  # fmt: skip
     assert not idioms_in("recommended; she is going on")
+    assert f"{-0.04:+.1f} {-0.04:+z.1f}" == "-0.0 +0.0"
+    assert SIGNED.search('f"{difference:+.1f}"') and not SIGNED.search('f"{difference:+z.1f}"')
     given = 'A = 0.5\nB = -1\n"""Why."""\n# Why.\nC = 2\nD = 3  # why\nE = True\nF = "x"'
     assert numbers_without_a_reason(given) == ["line 1: A = 0.5"]

@@ -23,8 +23,8 @@ STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 WIDTHS: dict[str, str | float] = {
     "request": 1,
-    "change": "6.4em",
-    "split": "9.5em",
+    "change": "7.2em",
+    "split": "10.4em",
     "kind": "6.4em",
     "answer": 0,
 }
@@ -143,9 +143,9 @@ class CompareView(TableView):
         change = paired([r.before.correct for r in both.rows], [r.after.correct for r in both.rows])
         missing = f" {both.left_out} samples that only one was asked are left out." if both.left_out else ""
         return (
-            f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+.1f} points"
-            f" [{100 * change.lo:+.1f}, {100 * change.hi:+.1f}], {change.fixed} fixed, {change.broken} broken"
-            f" ({_p(change.p)}).{missing}"
+            f"{both.after} against {both.before} on {change.n} samples: {100 * change.difference:+z.1f}"
+            f" points [{100 * change.lo:+z.1f}, {100 * change.hi:+z.1f}], {change.fixed} fixed,"
+            f" {change.broken} broken ({_p(change.p)}).{missing}"
         )
 
     def _rows(self) -> Rows:

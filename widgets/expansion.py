@@ -114,7 +114,7 @@ class ExpansionView(LabelForm, TableView):
             text=lambda i: f"{self.seeds[i].sample.request} {self.pattern(self.seeds[i])}",
         )
         rows.recode("decided", np.zeros(len(self.seeds), np.int64), DECIDED)
-        widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "6.2em", "decided": 0}
+        widths = {"request": 1, "error": "10.5em", "at": 0, "accepted": "7.2em", "decided": 0}
         traits = {"blocked": read_only_note(run), "kept_at": kept_at(run, self, self._j)}
         super().__init__(rows, widths, ("decided",), iteration=self._j, missing=missing, **traits)
         self._recount()

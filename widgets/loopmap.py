@@ -181,7 +181,7 @@ class LoopMap(TableView):
         """Read the run again."""
         before = len(self._fates)
         self.refresh()
-        return {"message": f"read again: {len(self._fates):,} samples, {len(self._fates) - before:+,}"}
+        return {"message": f"read again: {len(self._fates):,} rows, {len(self._fates) - before:+,}"}
 
     def on_map(self, width: int = 0) -> dict[str, Any]:
         """Answer with the map, a note, and the held-out samples that flipped.
@@ -230,7 +230,7 @@ class LoopMap(TableView):
         refuse_unsaved(self.opened)
         before, new = self.opened, self.open_in(view)
         iteration, ids = self._ids(name := type(new).__name__)
-        shows = f"{len(ids):,} of the {len(self.selection):,} samples, in {called(name)} of D{iteration}"
+        shows = f"{len(ids):,} of the {len(self.order):,} rows, in {called(name)} of D{iteration}"
         # First what it is of: another selection leaves the view as it is.
         self.opened_of = [self.selected, shows]
         self.opened = new

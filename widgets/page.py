@@ -41,9 +41,13 @@ VIEWS: dict[str, Callable[..., View]] = {
 STYLE = """
 body[data-voila] .lm-BoxPanel-child { padding: 2px 10px !important; }
 body[data-voila] .jp-Cell { padding-top: 0; }
+:root:has(body.theme-dark) { color-scheme: dark; }
 .lt-page-note { margin: 2px 4px; line-height: 1.45; overflow-wrap: anywhere; }
 """
-"""Voila puts a wide margin above the page, which a view on one screen needs for itself."""
+"""Voila puts a wide margin above the page, which a view on one screen needs for itself.
+
+Its dark theme leaves what the browser draws, as the page's scroll bar, light.
+"""
 LOCK_SECONDS = 5.0
 """How long a page waits for the run: one that is loaded again comes before the old one has let go."""
 

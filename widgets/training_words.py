@@ -33,8 +33,9 @@ OUTCOMES = {
 SHARES = ("correct", "preferred")
 OUTCOME_HEAD = ["iteration", "trainer", "steps", "quantity", "at first", "at the end", "change"]
 FEW_STEPS = 5
-"""Steps of a training below which its rows in a table say more than charts of two or three points, and its
-first and last ones too little of a change.
+"""Steps of a training below which its rows in a table say more than charts of two or three points."""
+FEW_FOR_CHANGE = 15
+"""Steps below which no change is told: each sees other samples, and a third of fewer is less than five steps.
 """
 WHOLE_FROM = 10
 """Values from here on are shown without a fraction, smaller ones with two digits."""
@@ -67,7 +68,7 @@ def outcomes(trainings: Sequence[tuple[int, str, list[dict[str, Any]]]]) -> list
             part = max(1, len(values) // 3)
             first, last = sum(values[:part]) / part, sum(values[-part:]) / part
             shown = [share(v) if key in SHARES else short(v) for v in (first, last)]
-            few = len(values) < FEW_STEPS
+            few = len(values) < FEW_FOR_CHANGE
             words = "too few steps to say" if few else _change(key, first, last)
             out.append([str(iteration), trainer.upper(), str(rows[-1]["step"]), title, *shown, words])
             break
@@ -93,4 +94,5 @@ def _change(key: str, first: float, last: float) -> str:
     by = abs(last - first)
     share = f"{100 * by:.0f} points" if key in SHARES else short(by)
     part = f"{100 * by / first:.0f}%" if key == "loss" and first > 0 else share
-    return f"{'+' if last > first else '−'}{part}"
+    # What rounds to zero has no sign.
+    return "no change" if part in ("0%", "0 points") else f"{'+' if last > first else '−'}{part}"

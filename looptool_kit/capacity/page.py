@@ -201,9 +201,9 @@ def _local(found: Sequence[Compared]) -> str:
             f"{c.rows} samples, {c.batches} batches",
             f"{c.real:.1f}",
             f"{c.simulated:.1f}",
-            f"{c.simulated / c.real - 1:+.1%}",
+            f"{c.simulated / c.real - 1:+z.1%}",
             f"{c.alone:.1f}",
-            f"{c.alone / c.real - 1:+.1%}",
+            f"{c.alone / c.real - 1:+z.1%}",
         ]
         for c in found
     ]
@@ -221,7 +221,7 @@ process alone: what is wrong there is what processes take from each other."""
 
 
 def _checks(found: Sequence[Check]) -> str:
-    rows = [[c.what, f"{c.theirs:,.6g}", f"{c.ours:,.6g}", f"{c.error:+.1%}", c.how] for c in found]
+    rows = [[c.what, f"{c.theirs:,.6g}", f"{c.ours:,.6g}", f"{c.error:+z.1%}", c.how] for c in found]
     return _table(("figure", "theirs", "ours", "error", "how"), rows)
 
 

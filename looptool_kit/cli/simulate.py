@@ -66,7 +66,7 @@ def simulate(
     for c in compared:
         say(
             f"checked here: {c.rows} samples by {c.processes} process{'es' * (c.processes > 1)}: real"
-            f" {c.real:.1f} s, simulated {c.simulated:.1f} s ({c.simulated / c.real - 1:+.1%})"
+            f" {c.real:.1f} s, simulated {c.simulated:.1f} s ({c.simulated / c.real - 1:+z.1%})"
         )
 
 

@@ -229,11 +229,15 @@ def _fate(id: str, verdict: str, member: Member | None, in_next: bool) -> str:
 def _outdated(verdict: str, member: Member | None, decided: str | None, next_ids: Set[str]) -> bool:
     """Whether the next dataset does not agree with the verdict.
 
-    It lacks what the verdict wants there, or has what no verdict wants any more.
+    It lacks what the verdict wants there, has what no verdict wants any more, or has it in another part.
     """
-    if decided is not None:
+    if decided is None:
+        return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
+    if member is None:
         return decided not in next_ids
-    return bool(verdict) and member is not None and (member.part, verdict) != ("HPPL", "BOTH_CORRECT")
+    # An error seed has children, a row that is kept unjudged has none.
+    part = "unjudged" if verdict == "unjudged" else "ES"
+    return (member.sample_id, member.part) != (decided, part)
 
 
 def _steps(run: Run, j: int, rows: Iterable[Fate]) -> Iterator[Step]:

@@ -39,7 +39,7 @@ def differences_figure(rows: Sequence[tuple[str, Paired | Clustered]], title: st
 
     The first is on top.
     """
-    return forest(rows, title, lambda share: f"{share:+.0%}".replace("-", "−") if share else "0")
+    return forest(rows, title, lambda share: f"{share:+z.0%}".replace("-", "−") if share else "0")
 
 
 def perplexity_figure(probes: Iterable[Probe], threshold: float | None) -> str:

@@ -54,7 +54,7 @@ def _percent(share: float | None) -> str:
 
 
 def _signed(share: float) -> str:
-    return f"{100 * share:+.1f}".replace("-", "−")
+    return f"{100 * share:+z.1f}".replace("-", "−")
 
 
 def _p(p: float) -> str:

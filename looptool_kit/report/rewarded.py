@@ -65,5 +65,5 @@ def reward_lines(run: Run) -> list[str]:
     of_a, of_b = (sum(values[i] for i in both) / len(both) for values in (a, b))
     return [
         f"Graded reward (-2 to 1) of the same answers, n = {len(both)}: {of_a:.2f} {before}, {of_b:.2f}"
-        f" {after}, difference {sum(changes) / len(changes):+.2f} [{low:+.2f}, {high:+.2f}]."
+        f" {after}, difference {sum(changes) / len(changes):+z.2f} [{low:+z.2f}, {high:+z.2f}]."
     ]

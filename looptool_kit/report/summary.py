@@ -174,7 +174,7 @@ def percent(share: float) -> str:
 
 def signed_points(share: float) -> str:
     """A difference of shares in whole percentage points, with its sign."""
-    return f"{100 * share:+.0f}"
+    return f"{100 * share:+z.0f}"
 
 
 def paid(run: Run) -> list[str]:

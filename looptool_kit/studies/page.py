@@ -60,7 +60,7 @@ def signed(d: Clustered, measure: Measure = "match") -> str:
 
 
 def _number(value: float, measure: Measure) -> str:
-    return f"{100 * value:+.1f}" if measure == "match" else f"{value:+.3f}"
+    return f"{100 * value:+z.1f}" if measure == "match" else f"{value:+z.3f}"
 
 
 def grids(rows: Sequence[ArmRow], arms: Mapping[str, Arm]) -> list[Grid]:

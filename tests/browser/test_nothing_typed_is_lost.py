@@ -270,12 +270,16 @@ def test_the_judge_is_checked_from_its_tab(chromium: Any, tmp_path: Path) -> Non
             view.get_by_role("button", name="stop"),
         )
         # By keys: start and stop, which leaves no card and says so.
+        unchecked = view.get_by_text("has not been checked on this run's data yet")
+        assert unchecked.is_visible()
         start.press("Enter")
         stop.wait_for()
+        unchecked.wait_for(state="hidden")
         assert start.is_disabled() and view.get_by_role("progressbar", name="check of the judge").count() == 1
         until(page, lambda: stop.evaluate("(node) => node === document.activeElement"))
         stop.press("Enter")
         view.get_by_text("was stopped, and no card was written").wait_for()
+        unchecked.wait_for()
         assert start.is_enabled() and not list(run.glob("judge_check/*/card.json"))
         # By mouse; meanwhile other tabs can be used, and the run is not taken from the page.
         start.click()

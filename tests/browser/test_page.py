@@ -33,6 +33,13 @@ WATCHED = """(view) => {
   };
   new MutationObserver(note).observe(view, { subtree: true, childList: true, attributes: true });
 }"""
+FITS = """(grid, [column, words]) => {
+  const cell = grid.querySelector(`[data-column="${column}"]`), before = cell.textContent;
+  cell.textContent = words;
+  const fits = cell.scrollWidth <= cell.clientWidth;
+  cell.textContent = before;
+  return fits;
+}"""
 FOCUSED = """() => { const node = document.activeElement, box = node.getBoundingClientRect();
   return [node.dataset.argument ?? "", box.height > 0 && box.bottom < window.innerHeight] }"""
 
@@ -63,9 +70,11 @@ def test_the_page(chromium: Any, tmp_path: Path) -> None:  # noqa: F811
         until(page, lambda: not probes.get_by_role("textbox", name="tags").is_disabled())
         training_tells_of_both_trainers(page)
         comparison_says_what_it_reads(page)
+        the_words_of_columns_are_whole(page)
         trials_are_in_sight_and_the_check_moves_steadily(page)
         an_editor_opens_where_one_types(page)
         name_and_system_message_outlive_a_reload(page)
+        what_the_browser_draws_is_dark_in_the_dark_theme(page, address)
         known = ("fontawesome", "Could not send widget sync message")
         assert [f for f in page.faults if not any(words in f for words in known)] == []
         page.context.close()
@@ -115,6 +124,29 @@ def comparison_says_what_it_reads(page: Any) -> None:
     assert any("reading the answers of D1 and D3" in s["words"] and s["busy"] for s in seen)
     until(page, lambda: view.locator("[aria-busy]").count() == 0)
     assert view.get_by_text("reading the answers").count() == 0
+
+
+def the_words_of_columns_are_whole(page: Any) -> None:
+    comparison, expansion = (
+        ("before and after", "two policies side by side"),
+        ("expansions", "expansion of error seeds"),
+    )
+    for (tab, name), column, words in (
+        (comparison, "change", "both wrong"),
+        (comparison, "split", "unseen phrasings"),
+        (expansion, "accepted", "none made"),
+    ):
+        view = go(page, tab, name)
+        view.locator("[data-column=request]").nth(1).wait_for()
+        assert view.get_by_role("grid").first.evaluate(FITS, [column, words]), words
+
+
+def what_the_browser_draws_is_dark_in_the_dark_theme(page: Any, address: str) -> None:
+    scheme = "() => getComputedStyle(document.documentElement).colorScheme"
+    assert page.evaluate(scheme) != "dark"
+    page.goto(f"{address}&theme=dark")
+    page.get_by_text("What you decide is saved at once").wait_for(timeout=90_000)
+    assert page.evaluate(scheme) == "dark", "the page's own scroll bar, too"
 
 
 def trials_are_in_sight_and_the_check_moves_steadily(page: Any) -> None:
@@ -193,6 +225,6 @@ def test_a_new_run_has_words_in_place_of_empty_charts(chromium: Any, tmp_path: P
             view.get_by_text(f"looptool loop {path}").wait_for()
             assert view.locator("svg, [role=grid], select, input").count() == 0, name
         view.get_by_role("button", name="refresh").click()
-        view.get_by_text("read again: 0 samples").wait_for()
+        view.get_by_text("read again: 0 rows").wait_for()
         assert [f for f in page.faults if "fontawesome" not in f] == []
         page.context.close()

@@ -15,11 +15,12 @@ from widget_pages import asked  # noqa: E402
 from looptool_kit.core.errors import RunError  # noqa: E402
 from looptool_kit.core.records import Probes  # noqa: E402
 from looptool_kit.core.samples import Samples  # noqa: E402
-from looptool_kit.core.stats import flips  # noqa: E402
+from looptool_kit.core.stats import Clustered, Paired, flips  # noqa: E402
 from looptool_kit.report.side_by_side import side_by_side  # noqa: E402
-from looptool_kit.report.summary import flipped  # noqa: E402
+from looptool_kit.report.summary import flipped, signed_points  # noqa: E402
 from looptool_kit.run.folder import Run  # noqa: E402
 from looptool_kit.stages.evaluate.stage import scores  # noqa: E402
+from looptool_kit.studies.page import signed  # noqa: E402
 from looptool_kit.widgets import CompareView  # noqa: E402
 
 
@@ -34,6 +35,15 @@ def test_fixed_and_broken_are_those_of_the_scores(run: Run) -> None:
     view.filters = {"change": "broken"}
     assert {s.id for s in view.selection} == set(broken)
     assert f"{len(fixed)} fixed, {len(broken)} broken" in view.about
+
+
+def test_a_difference_that_rounds_to_zero_has_no_minus(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = Paired(3000, 0.5, 0.4997, -0.0003, -0.012, -0.0001, 0.04, 1, 2)
+    monkeypatch.setattr("looptool_kit.widgets.compare.paired", lambda a, b: tiny)
+    assert "+0.0 points [-1.2, +0.0]" in CompareView(run, "D1", "D3").about
+    assert signed_points(tiny.difference) == "+0"
+    loops = Clustered(2, 60, -0.0003, -0.012, -0.0001, (-0.0004, 0.0))
+    assert signed(loops) == "+0.0 [-1.2, +0.0] (+0.0, +0.0)"
 
 
 def test_without_names_the_first_is_compared_with_the_last_as_the_scoreboard_says(run: Run) -> None:

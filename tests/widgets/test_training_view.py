@@ -21,7 +21,7 @@ from looptool_kit.run.folder import Run
 pytest.importorskip("anywidget")
 from looptool_kit.core.samples import Frozen  # noqa: E402
 from looptool_kit.widgets import TrainingView, training  # noqa: E402
-from looptool_kit.widgets.training_words import short  # noqa: E402
+from looptool_kit.widgets.training_words import outcomes, short  # noqa: E402
 
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 DRAWN = (
@@ -174,14 +174,14 @@ def test_few_steps_are_a_table_and_an_iteration_has_one_colour_in_all_charts(
 def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> None:
     assert view.outcome == []
     folder = run.folder(1) / "policy"
-    sft = [{"loss": 0.4 if step < 3 else 0.1, "step": step} for step in range(1, 8)]
+    sft = [{"loss": 0.4 if step < 8 else 0.1, "step": step} for step in range(1, 16)]
     append(folder / "sft" / "history.jsonl", *sft)
-    right = (0.5, 0.944, 0.6, 0.6, 0.5, 0.7)
+    right = (0.5, 0.944, *[0.72] * 8, *[0.6] * 5)
     same = [row(k, correct=v, reward=v) for k, v in enumerate(right, 1)]
     append(folder / "grpo" / "history.jsonl", *same[:2])
     view.update()
     head, rows = view.outcome
-    by_sft = ["1", "SFT", "7", "loss", "0.4", "0.1", "−75%"]
+    by_sft = ["1", "SFT", "15", "loss", "0.4", "0.1", "−75%"]
     by_grpo = ["1", "GRPO", "2", "right completions", "50%", "94%", "too few steps to say"]
     assert rows == [by_sft, by_grpo], "no training is left out, and two steps tell no change"
     [(_, steps, cells)] = view.steps
@@ -196,13 +196,30 @@ def test_it_says_what_changed_and_by_how_much(view: TrainingView, run: Run) -> N
     head, rows = view.outcome
     assert rows == [
         by_sft,
-        ["1", "GRPO", "6", "right completions", "72%", "60%", "−12 points"],
+        ["1", "GRPO", "15", "right completions", "72%", "60%", "−12 points"],
         ["2", "GRPO", "1", "reward", "0.7", "0.7", "too few steps to say"],
     ]
     assert "reward" in dict(view.meanings)
     assert len(head) == len(rows[0]) and "−75%" in view.static_html()
     numbers = (0.12907, 37.1667, 12345.6, -0.0056103, 0, float("nan"), None)
     assert [short(n) for n in numbers] == ["0.13", "37", "12,346", "-0.0056", "0", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("losses", "change"),
+    [
+        ([0.05] * 7 + [0.2] * 7, "too few steps to say"),
+        ([0.05] * 8 + [0.2] * 7, "+300%"),
+        ([0.2] * 8 + [0.1997] * 7, "no change"),
+    ],
+)
+def test_a_change_of_few_steps_or_of_nothing_is_not_told_as_one(losses: list[float], change: str) -> None:
+    logged = [{"loss": loss, "step": step} for step, loss in enumerate(losses, 1)]
+    [told] = outcomes([(1, "sft", logged)])
+    assert told[-1] == change
+    right = [{"correct": 0.5 + loss / 100, "step": step} for step, loss in enumerate(losses, 1)]
+    [told] = outcomes([(1, "grpo", right)])
+    assert told[-1] == change.replace("+300%", "no change")
 
 
 def test_a_resumed_training_goes_back_and_no_step_stands_twice(view: TrainingView, run: Run) -> None:

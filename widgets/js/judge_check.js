@@ -137,13 +137,6 @@ function checkBar(model) {
 }
 
 /**
- * What stands in place of a card that is not there: why, and what makes one.
- * @param {string} why
- * @param {HTMLElement} bar
- */
-const noCard = (why, bar) => frame("judge report card", bar, h("p", {}, why));
-
-/**
  * The card that there is now, or why there is none.
  * @param {Model<JudgeCheckTraits, JudgeCheckQuestions>} model
  * @param {HTMLElement} el
@@ -151,8 +144,16 @@ const noCard = (why, bar) => frame("judge report card", bar, h("p", {}, why));
 function showCard(model, el) {
   const bar = checkBar(model);
   if (model.get("missing")) {
-    el.append(noCard(model.get("missing"), bar.node));
-    return bar.stop;
+    const why = h("p", {}, model.get("missing"));
+    el.append(frame("judge report card", bar.node, why));
+    // A check that is under way makes the card: there is no button to press.
+    const unfollow = follow(model, ["running"], () => {
+      why.hidden = model.get("running");
+    });
+    return () => {
+      unfollow();
+      bar.stop();
+    };
   }
   const line = statusLine();
   /** @param {string} kind "" for all; the one that is chosen already: all */

@@ -187,7 +187,7 @@ def _print(scores: Scores, policies: Sequence[str]) -> None:
             str(r.n),
             f"{r.mean_a:.2f}",
             f"{r.mean_b:.2f}",
-            f"{r.difference:+.2f} [{r.lo:+.2f}, {r.hi:+.2f}]",
+            f"{r.difference:+z.2f} [{r.lo:+z.2f}, {r.hi:+z.2f}]",
         )
         grid.add_row(cell("" if name == last else name), cell(policy), *cells)
         last = name
