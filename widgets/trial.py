@@ -193,7 +193,7 @@ class TryView(LabelForm):
         return self._writing
 
     def on_execute(self, number: int) -> dict[str, Any]:
-        """Run the newest answer's calls, which the person has confirmed; none with errors is run."""
+        """Run the newest answer's calls, confirmed by the person, without errors."""
         calls = self._newest(number).answer.calls
         if not calls:
             raise ValueError("the answer holds no call")
@@ -231,7 +231,7 @@ class TryView(LabelForm):
         return {"message": told, "made": self._made_label()}
 
     def on_take_back(self) -> dict[str, Any]:
-        """Remove the sample that was just kept; answer with the text of its label."""
+        """Remove the sample just kept; answer with its label's text."""
         if self._made is None:
             raise ValueError("no sample was kept of this answer")
         made, text, _ = self._made

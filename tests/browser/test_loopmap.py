@@ -130,7 +130,7 @@ def refresh(page: Any) -> None:
     page.locator(".lt-again").focus()
     page.keyboard.press("Enter")
     page.wait_for_selector(".lt-map svg:not([data-old])")
-    page.wait_for_selector(".lt-status:has-text('samples, +0')")
+    page.wait_for_selector(".lt-status:has-text('rows, +0')")
     assert page.evaluate("() => document.activeElement.className") == "lt-again"
     page.wait_for_selector(".lt-cell[aria-pressed='true']")
 

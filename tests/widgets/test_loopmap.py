@@ -349,7 +349,7 @@ def test_a_map_read_again_shows_what_the_run_has_done_since(tmp_path: Path) -> N
     fresh.filters = {"part": "EE"}
     view.filters, view.selected = {"part": "EE"}, []
     assert [s.id for s in view.selection] == [s.id for s in fresh.selection]
-    assert view.on_refresh()["message"].endswith("samples, +0")
+    assert view.on_refresh()["message"].endswith("rows, +0")
 
 
 def test_drawings_escape_text_and_leave_gaps_out() -> None:
