@@ -6,7 +6,7 @@
 # what each stage is for, its settings, its progress, and its result in a view that you can click in.
 #
 # **In short:** in the run that is saved here the model gets 25 of 60 held-out requests exactly right as it
-# comes, and 22 after a first training on 32 samples: no difference that chance alone does not make. It fails
+# comes, and 22 after a first training on 32 samples: -5 points [-16, +6], which chance alone may do. It fails
 # 17 of its own training samples; the judge says of 12 that the prediction is wrong, of 2 that the label is,
 # and leaves 3 open. From these come 28 accepted children and the next dataset of 54 rows. Whether that helps,
 # one iteration of this size cannot show: [06_does_it_help](06_does_it_help.ipynb) asks it.
