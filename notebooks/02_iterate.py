@@ -5,10 +5,10 @@
 # its minutes. On the quick settings each takes some minutes on two cores, all of it about twenty. Stop at any
 # time; it resumes where it stopped.
 #
-# **In short:** in the run that is saved here exact match on 60 unseen requests is 42% before any training, 37%
-# after a first training on seed samples and 43% after two iterations of the loop: from start to end +2 points
-# [-9, +12], +5 on the run's own tools and -5 on others. Chance alone may do that. What one learns here is how
-# to see it, sample by sample.
+# **In short:** in the run that is saved here exact match on 60 unseen requests is 42% before any training,
+# 37% after a first training on seed samples and 43% after two iterations of the loop: from start to end +2
+# points [-9, +12], +5 on the run's own tools and -5 on others. Chance alone may do that. What one learns here
+# is how to see it, sample by sample.
 #
 # The stages one by one are in [01_one_iteration](01_one_iteration.ipynb), the words in the
 # [glossary](00_tour.ipynb#Glossary). For figures that mean something take `PRESET = "cpu"`, and several
