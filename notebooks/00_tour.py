@@ -253,7 +253,7 @@ print(f"The report is {report}")
 # | --- | --- |
 # | [01_one_iteration](01_one_iteration.ipynb) | the same for real, stage by stage, some ten minutes |
 # | [02_iterate](02_iterate.ipynb) | several iterations; what got fixed, what broke; stop or continue? |
-# | [03_your_tools](03_your_tools.ipynb) | from your functions to an adapter that calls them, 10 to 15 minutes |
+# | [03_your_tools](03_your_tools.ipynb) | from your functions to an adapter that calls them, 15 minutes |
 # | [04_single_gpu](04_single_gpu.ipynb) | a larger model; needs a GPU |
 # | [05_teach](05_teach.ipynb) | the method as a lesson with five exercises; nothing is trained |
 # | [06_does_it_help](06_does_it_help.ipynb) | the loop without a part of it, and seed data alone |
