@@ -80,8 +80,10 @@ def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, 
     """The options --set and --seed as overrides of `Run.create`.
 
     Raises:
-        ValueError: A --set is not of the form name=value.
+        ValueError: A --set is not of the form name=value, or names a strategy that is not there.
     """
+    from looptool_kit.stages._find import check_strategy
+
     overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
     for pair in pairs or []:
         name, equals, text = pair.partition("=")
@@ -91,6 +93,7 @@ def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, 
             value = tomllib.loads(f"v = {text}")["v"]
         except tomllib.TOMLDecodeError:
             value = text
+        check_strategy(name.strip(), value, f"--set {name.strip()}={text}")
         overrides[name.strip().replace(".", "__")] = value
     return overrides
 

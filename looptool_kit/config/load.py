@@ -16,6 +16,8 @@ from pydantic import BaseModel, JsonValue, ValidationError
 from looptool_kit.config.sections import Settings
 from looptool_kit.core.errors import did_you_mean
 
+_ALL = "`looptool settings` lists the settings and their meaning."
+
 
 def deciding(settings: Settings, names: Iterable[str]) -> dict[str, JsonValue]:
     """The named settings that decide a result, by dotted name.
@@ -100,6 +102,9 @@ def with_overrides(settings: Settings, **overrides: Any) -> Settings:
 def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
+        if path and Settings.model_fields.keys() >= {path[0]} and not _is_section(path[0]):
+            problem = _problem(".".join([*path, last]), "extra_forbidden", "")
+            raise ValueError(f"{source}: {problem}. {_ALL}")
         table = values
         for part in path:
             if table.get(part) is None:  # not there, or a section that may be left out
@@ -174,9 +179,7 @@ def _checked(values: dict[str, Any], source: str) -> Settings:
         problems = "; ".join(
             _problem(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
         )
-        raise ValueError(
-            f"{source}: {problems}. `looptool settings` lists the settings and their meaning."
-        ) from None
+        raise ValueError(f"{source}: {problems}. {_ALL}") from None
 
 
 def _problem(name: str, kind: str, message: str) -> str:
@@ -184,6 +187,11 @@ def _problem(name: str, kind: str, message: str) -> str:
     if kind != "extra_forbidden":
         return f"{name}: {message}"
     return f"there is no setting {name}{did_you_mean(name, _names(Settings))}"
+
+
+def _is_section(name: str) -> bool:
+    """Whether a setting has others below it."""
+    return any(other.startswith(f"{name}.") for other in _names(Settings))
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

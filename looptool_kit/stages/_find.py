@@ -10,16 +10,42 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 from looptool_kit.config import Settings
+from looptool_kit.core.errors import did_you_mean
 
 SOURCES = "looptool_kit.stages.seed"
+FOUND_BY_NAME = {
+    "verify.judge": "looptool_kit.stages.verify",
+    "expand.expanders": "looptool_kit.stages.expand",
+    "reward.name": "looptool_kit.stages.train.rewards",
+    "pairs.strategy": "looptool_kit.stages.train.pairs",
+    "reverse.proposer": "looptool_kit.stages.train.proposers",
+}
+"""Settings that name strategies -> where those are."""
 
 
 def names(package: str) -> list[str]:
     """Names of a stage's strategies, given its package."""
     modules = iter_modules(import_module(package).__path__)
     return sorted(m.name for m in modules if not m.name.startswith("_") and m.name != "stage")
+
+
+def check_strategy(setting: str, value: Any, where: str) -> None:
+    """Refuse a setting that names a strategy which is not there.
+
+    A mistyped one is said before anything has run. Raises `ValueError` that lists those there are.
+    """
+    if (package := FOUND_BY_NAME.get(setting)) is None:
+        return
+    there = names(package)
+    for one in value if isinstance(value, list | tuple) else [value]:
+        if one not in there:
+            raise ValueError(
+                f"{where}: {setting} names {one!r}{did_you_mean(str(one), there)};"
+                f" choose from {', '.join(there)}"
+            )
 
 
 @cache  # a reward is looked up for every completion; what is not found is looked for again

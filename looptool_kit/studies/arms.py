@@ -22,7 +22,7 @@ from pydantic import BaseModel
 
 from looptool_kit.config import Settings, with_overrides
 from looptool_kit.core.errors import did_you_mean
-from looptool_kit.stages._find import names as strategies
+from looptool_kit.stages._find import check_strategy
 
 FULL, CONTROL = "full", "control"
 """Names of the ablation's arms: the full loop, and as much training on seed data alone."""
@@ -44,14 +44,6 @@ SHARED = {
 """Settings that decide D1, the held-out samples or the budget, so that all arms have the same; and the one of
 later iterations that an arm can set.
 """
-FOUND_BY_NAME = {
-    "verify.judge": "looptool_kit.stages.verify",
-    "expand.expanders": "looptool_kit.stages.expand",
-    "reward.name": "looptool_kit.stages.train.rewards",
-    "pairs.strategy": "looptool_kit.stages.train.pairs",
-    "reverse.proposer": "looptool_kit.stages.train.proposers",
-}
-"""Settings that name strategies -> where those are: a mistyped one is said before anything has run."""
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
@@ -144,7 +136,7 @@ def _arm(name: str, table: Mapping[str, Any], place: Callable[..., str]) -> Arm:
                 f"{where}: an arm cannot set {dotted}{instead}: all arms start from one D1 and are scored on"
                 " the same samples. `looptool compare --set` sets it for all."
             )
-        _check_strategy(dotted, value, where)
+        check_strategy(dotted, value, where)
         changes["__".join(path)] = value
         try:
             with_overrides(Settings(), **changes)
@@ -152,17 +144,6 @@ def _arm(name: str, table: Mapping[str, Any], place: Callable[..., str]) -> Arm:
             raise ValueError(f"{where}: {str(error).removeprefix('settings: ')}") from None
     told = [f"{n.replace('__', '.')} = {v!r}" for n, v in changes.items()]
     return Arm(words or ", ".join(told) or name, changes, data)
-
-
-def _check_strategy(dotted: str, value: Any, where: str) -> None:
-    package = FOUND_BY_NAME.get(dotted)
-    for one in (value if isinstance(value, list) else [value]) if package else ():
-        there = strategies(str(package))
-        if one not in there:
-            raise ValueError(
-                f"{where}: {dotted} names {one!r}{did_you_mean(str(one), there)};"
-                f" choose from {', '.join(there)}"
-            )
 
 
 def _leaves(table: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

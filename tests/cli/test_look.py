@@ -221,12 +221,23 @@ VARIANTS: tuple[dict[str, Any], ...] = (
         ("iteration=3", "iterations"),
         ("judge_llm.modell=x", "judge_llm.model"),
         ("grpos.steps=3", "grpo"),
+        ("seed.first=10", "seeds.first"),
     ],
 )
 def test_an_unknown_setting_names_the_nearest(tmp_path: Path, given: str, meant: str) -> None:
     said = looptool("init", str(tmp_path / "run"), "--set", given)
     assert said.returncode == 1 and f"did you mean {meant}" in said.stderr, said.stderr
     assert "looptool settings" in said.stderr and not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("verify.judge=evidense", "evidence"), ('expand.expanders=["slots", "wrld"]', "world")],
+)
+def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, given: str, meant: str) -> None:
+    said = looptool("init", str(tmp_path / "run"), "--set", given)
+    assert said.returncode == 1 and f"did you mean {meant}?" in said.stderr and "choose from" in said.stderr
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

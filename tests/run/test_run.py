@@ -282,7 +282,7 @@ def test_settings_change_here_and_on_disk_or_not_at_all(run: Run) -> None:
     for wrong, said in (
         ({"probe__quantile": 2}, "probe.quantile"),
         ({"probe__nonsense": 1}, "probe.nonsense"),
-        ({"seed__x": 1}, "single setting"),
+        ({"seed__x": 1}, "there is no setting seed.x"),
     ):
         with pytest.raises(ValueError, match=said):
             run.set(**wrong)
