@@ -56,6 +56,7 @@ class TryView(LabelForm):
     written = traitlets.Dict(help="number of an answer, and text of its right label while it is typed").tag(
         sync=True
     )
+    pending = traitlets.Dict(help="request and policy of the answer that is being written").tag(sync=True)
     kept = traitlets.Unicode("", help="id of the sample that was kept of the newest answer").tag(sync=True)
     example = traitlets.Unicode("", help="a request to begin with, empty where there is none").tag(sync=True)
     blocked = traitlets.Unicode("", help="why no sample can be kept, empty where it can").tag(sync=True)
@@ -187,8 +188,9 @@ class TryView(LabelForm):
             try:
                 return taken(await asyncio.to_thread(self._completed, policy, asked))
             finally:
-                self._writing = None
+                self._writing, self.pending = None, {}
 
+        self.pending = {"request": request, "by": by}
         self._writing = asyncio.ensure_future(written())
         return self._writing
 

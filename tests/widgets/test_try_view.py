@@ -160,6 +160,7 @@ def test_the_kernel_answers_other_questions_while_the_policy_writes(
         say("ask", request="Humidifier off at 6:30am.")
         await asyncio.to_thread(loading.wait, 60)
         assert heard == [], "nothing is answered before it is written"
+        assert view.pending == {"request": "Humidifier off at 6:30am.", "by": "D3"}, "a new page shows it"
         say("state")
         for kind, values in (("ask", {"request": "more"}), ("fresh", {}), ("execute", {"number": 0})):
             say(kind, **values)
@@ -178,6 +179,7 @@ def test_the_kernel_answers_other_questions_while_the_policy_writes(
     closing.join(60)
     assert not closing.is_alive()
     answers = {answer["req"]: answer for answer in heard}
+    assert view.pending == {}
     # A page that was loaded again meanwhile shows the answer too.
     for kind in ("ask", "state"):
         assert answers[kind]["sample"]["label"]["calls"][0]["name"] == "create_device_timer"

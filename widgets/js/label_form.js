@@ -144,7 +144,10 @@ function callFields(call, tools, on) {
 function replyFields(label, changed) {
   const reply = h("textarea", { rows: 3, dir: "auto", value: label.reply });
   reply.addEventListener("input", () => {
+    const asked = /[?？؟]\s*$/.test(label.reply);
     label.reply = reply.value;
+    // A reply that becomes a question is most often one that must be a question; the box can be unticked.
+    if (!asked && /[?？؟]\s*$/.test(label.reply)) asks.checked = label.asks = true;
     changed();
   });
   const mentions = h("textarea", { rows: 2, value: label.mentions.map((g) => g.join(" | ")).join("\n") });
@@ -158,7 +161,8 @@ function replyFields(label, changed) {
     label.asks = asks.checked;
     changed();
   });
-  const group = "what a right reply must mention: a line each, alternatives with |";
+  const group =
+    "what a right reply must mention: a line each, alternatives with |; empty: any reply is right";
   return h(
     "fieldset",
     {},

@@ -164,18 +164,24 @@ function render({ model, el }) {
       wait(false);
     }
   };
+  /** @param {string} by */
+  const isWriting = (by) => `${by} is writing … (this can take a minute)`;
+  /** A request that is not answered yet stands in the dialogue. @param {string} said */
+  const waitFor = (said) => {
+    const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
+    intro.remove();
+    if (said.trim()) talk.append(waiting);
+    return waiting;
+  };
   /** The request goes into the dialogue at once; whatever is typed until the answer stays in the field. */
   const asking = async () => {
     if (busy || !mayClose()) return;
     typing.drop();
     const said = request.value;
-    const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
-    intro.remove();
-    if (said.trim()) talk.append(waiting);
+    const waiting = waitFor(said);
     request.value = "";
     put(model, { draft: "" });
-    const meanwhile = `${model.get("policy")} is writing … (this can take a minute)`;
-    if (await show(() => ask(model, "ask", { request: said }), meanwhile)) return;
+    if (await show(() => ask(model, "ask", { request: said }), isWriting(model.get("policy")))) return;
     waiting.remove();
     if (!talk.childElementCount) talk.append(intro);
     if (request.value) return;
@@ -314,7 +320,10 @@ function render({ model, el }) {
   const earlier = kept.read("request", isText)[""] ?? "";
   const [unkept] = Object.keys(kept.read("right answer", isText));
   if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept });
-  const begun = show(() => ask(model, "state"));
+  // A page or a tab that is opened again while the policy writes says so.
+  const { by, request: pending = "" } = model.get("pending");
+  if (by) waitFor(pending);
+  const begun = show(() => ask(model, "state"), by ? isWriting(by) : "");
   if (unkept !== undefined) {
     begun.then(() => {
       const words = "A right answer was half written: ask its request again, and it is in the form again.";

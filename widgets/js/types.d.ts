@@ -425,6 +425,8 @@ interface CompareQuestions extends TableQuestions {
 // --------------------------------------------------------------------------------------------------- TryView
 
 interface TryTraits {
+  /** Of the answer that is being written; empty where none is. */
+  pending: { request?: string; by?: string };
   policies: string[];
   /** Those whose weights are not there. */
   lost: string[];
