@@ -102,7 +102,7 @@ def with_overrides(settings: Settings, **overrides: Any) -> Settings:
 def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) -> Settings:
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
-        if path and Settings.model_fields.keys() >= {path[0]} and not _is_section(path[0]):
+        if any(_is_single(".".join(path[:depth])) for depth in range(1, len(path) + 1)):
             problem = _problem(".".join([*path, last]), "extra_forbidden", "")
             raise ValueError(f"{source}: {problem}. {_ALL}")
         table = values
@@ -110,8 +110,6 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) 
             if table.get(part) is None:  # not there, or a section that may be left out
                 table[part] = {}
             table = table[part]
-            if not isinstance(table, dict):
-                raise ValueError(f"{source}: {part} is a single setting, not a section that holds {last}.")
         table[last] = value
     return _checked(values, source)
 
@@ -189,9 +187,10 @@ def _problem(name: str, kind: str, message: str) -> str:
     return f"there is no setting {name}{did_you_mean(name, _names(Settings))}"
 
 
-def _is_section(name: str) -> bool:
-    """Whether a setting has others below it."""
-    return any(other.startswith(f"{name}.") for other in _names(Settings))
+def _is_single(name: str) -> bool:
+    """Whether it is a setting that has none below it."""
+    names = list(_names(Settings))
+    return name in names and not any(other.startswith(f"{name}.") for other in names)
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

@@ -182,8 +182,7 @@ function render({ model, el }) {
   const only = (change) => () => put(model, { filters: { ...model.get("filters"), change }, cursor: 0 });
   onKeys(root, { f: only("fixed"), b: only("broken"), a: all, Escape: all });
   /** @param {number} by */
-  const step = (by) => () =>
-    put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
+  const step = (by) => () => moveCursor(model, model.get("cursor") + by);
   // A count that was pressed has the focus.
   onKeys(changes.node, { ArrowDown: step(1), ArrowUp: step(-1) });
   el.append(root);

@@ -77,10 +77,7 @@ function deskQueue(model, say, show) {
   }
   /** Select a row further down or up. @param {number} by */
   function step(by) {
-    last = last.then(() => {
-      const count = model.get("count");
-      if (count) put(model, { cursor: Math.max(0, Math.min(count - 1, model.get("cursor") + by)) });
-    });
+    last = last.then(() => moveCursor(model, model.get("cursor") + by));
   }
   /**
    * Count work that does not wait for the actions before it as one that is under way.

@@ -269,9 +269,7 @@ function expansionKeys(model, root, state, { act, decide, undo, close, withFocus
     if (card) withFocus(() => put(model, { child: card.id }));
   };
   /** @param {number} by */
-  const seed = (by) => {
-    put(model, { cursor: Math.max(0, Math.min(model.get("count") - 1, model.get("cursor") + by)) });
-  };
+  const seed = (by) => moveCursor(model, model.get("cursor") + by);
   onKeys(root, {
     j: () => inTurn(() => go(1)),
     k: () => inTurn(() => go(-1)),

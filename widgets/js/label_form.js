@@ -73,6 +73,9 @@ function readLabel(text) {
   }
 }
 
+/** Whether a reply ends as a question. @param {string} reply */
+const isQuestion = (reply) => /[?？؟]\s*$/.test(reply);
+
 /** The text of a label. @param {WrittenLabel} label */
 function writeLabel({ plain: isPlain, calls, reply, mentions, asks }) {
   if (!isPlain) return JSON.stringify(calls, null, 1);
@@ -144,10 +147,9 @@ function callFields(call, tools, on) {
 function replyFields(label, changed) {
   const reply = h("textarea", { rows: 3, dir: "auto", value: label.reply });
   reply.addEventListener("input", () => {
-    const asked = /[?？؟]\s*$/.test(label.reply);
-    label.reply = reply.value;
     // A reply that becomes a question is most often one that must be a question; the box can be unticked.
-    if (!asked && /[?？؟]\s*$/.test(label.reply)) asks.checked = label.asks = true;
+    if (!isQuestion(label.reply) && isQuestion(reply.value)) asks.checked = label.asks = true;
+    label.reply = reply.value;
     changed();
   });
   const mentions = h("textarea", { rows: 2, value: label.mentions.map((g) => g.join(" | ")).join("\n") });

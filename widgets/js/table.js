@@ -122,6 +122,16 @@ function rowPages(model, { grid, scroller, body }, { lines, widths, top, failed 
 }
 
 /**
+ * Select a row by its place in the order shown, the nearest one where there are fewer.
+ * @param {Model<TableTraits, TableQuestions>} model
+ * @param {number} to
+ */
+function moveCursor(model, to) {
+  const count = model.get("count");
+  if (count) put(model, { cursor: Math.max(0, Math.min(count - 1, to)) });
+}
+
+/**
  * Let keys and the mouse move the cursor and open rows.
  * @param {Model<TableTraits, TableQuestions>} model
  * @param {HTMLElement} grid
@@ -131,10 +141,7 @@ function rowPages(model, { grid, scroller, body }, { lines, widths, top, failed 
  */
 function cursorMoves(model, grid, body, lines, onopen) {
   /** @param {number} to */
-  const move = (to) => {
-    const count = model.get("count");
-    if (count) put(model, { cursor: Math.max(0, Math.min(count - 1, to)) });
-  };
+  const move = (to) => moveCursor(model, to);
   /** @param {number} by */
   const step = (by) => () => move(model.get("cursor") + by);
   onKeys(grid, {
