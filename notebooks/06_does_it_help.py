@@ -120,8 +120,8 @@ table.loc[:, ~table.isin(["-", "0"]).all()]
 # ## Where do they differ?
 #
 # The difference to the full loop in points by held-out split: values that training did not have, phrasings
-# that it did not have, tools that it did not have. Three looks instead of one: each is more uncertain, and
-# one of three may stand out by chance.
+# that it did not have, tools that it did not have. Three looks at each arm instead of one: each is more
+# uncertain, and of so many intervals about one in twenty leaves out zero by chance.
 
 # %%
 splits = dict.fromkeys(s for o in outcomes for s in o.splits)

@@ -28,12 +28,9 @@ MEANINGS: dict[VerdictName, tuple[str, str]] = {
 
 
 def words_of(verdicts: Collection[str]) -> list[list[str]]:
-    """The verdicts that are among these, with what they say."""
-    return [
-        [name, f"{words}: what the judge says, or a person in its place"]
-        for name, (words, _) in MEANINGS.items()
-        if name in verdicts
-    ]
+    """What the verdicts among these say, and whose they are."""
+    among = [[name, words] for name, (words, _) in MEANINGS.items() if name in verdicts]
+    return among and [*among, ["verdicts", "the judge's, or a person's in its place"]]
 
 
 def agreement(decisions: Mapping[str, Decision], verdicts: Mapping[str, Verdict]) -> Kappa:

@@ -146,8 +146,9 @@ class TrainingView(View):
         """
         with self._lock:
             try:
+                finished = self._finished()  # before the logs are read: what is written last is read then
                 changed = any([log.read() for log in self._find()])
-                self.finished = self._finished()
+                self.finished = finished
                 self._drawn = self._drawn and not changed
                 if not self._drawn:
                     trainings = self._trainings()
@@ -183,7 +184,7 @@ class TrainingView(View):
         while not self._over.wait(POLL_SECONDS):
             if self.update():
                 last_change = time.monotonic()
-            elif time.monotonic() - last_change > IDLE_SECONDS and self._finished():
+            elif self.finished and time.monotonic() - last_change > IDLE_SECONDS:
                 break
         self.watching = False
 

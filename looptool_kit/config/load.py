@@ -85,7 +85,8 @@ def load_preset(name: str, **overrides: Any) -> Settings:
     if name not in presets():
         raise ValueError(f"there is no preset {name!r}; there are: {', '.join(presets())}")
     text = files("looptool_kit").joinpath("presets").joinpath(f"{name}.toml").read_text(encoding="utf-8")
-    return _overridden(tomllib.loads(text) | {"preset": name}, overrides, f"preset {name}")
+    source = f"preset {name} with these changes" if overrides else f"preset {name}"
+    return _overridden(tomllib.loads(text) | {"preset": name}, overrides, source)
 
 
 def with_overrides(settings: Settings, **overrides: Any) -> Settings:

@@ -84,12 +84,13 @@ def settings(words: tuple[str, ...] = (), of: Settings | None = None) -> list[Se
     """The settings whose name, meaning or stages hold every word.
 
     Args:
-        words: In any case; none: all settings.
+        words: In any case; none: all settings; a setting's whole name alone: this setting.
         of: Show the values of these settings in place of the defaults.
     """
     lines = list(_lines(Settings, of or Settings()))
     wanted = [word.lower() for word in words]
-    return [line for line in lines if all(word in " ".join(line).lower() for word in wanted)]
+    named = [line for line in lines if [line.name] == wanted]
+    return named or [line for line in lines if all(word in " ".join(line).lower() for word in wanted)]
 
 
 def redoes(name: str, machine: bool = False) -> str:

@@ -119,6 +119,7 @@ def test_settings_are_found_by_name_meaning_and_stage() -> None:
     lines = {line.name: line for line in settings()}
     assert set(lines) >= {"sft.epochs", "judge_llm.base_url", "evaluate.base"}
     assert [line.name for line in settings(("SFT", "epochs"))] == ["sft.epochs", "sft.epochs_later"]
+    assert [line.name for line in settings(("Seed",))] == ["seed"], "a name, not what is made again by it"
     assert "seeds.noise" in {line.name for line in settings(("annotator",))}
     assert lines["compose.unjudged"].values == "keep | discard" and lines["sft.epochs"].default == "2"
     assert lines["seeds.noise"].values == "number from 0 to 0.9"

@@ -321,6 +321,27 @@ def test_it_stops_when_closed_and_when_the_training_has_been_read(
     assert not other._thread.is_alive()
 
 
+def test_what_is_written_while_it_looks_whether_the_training_is_over_is_read(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "POLL_SECONDS", 0.02)
+    monkeypatch.setattr(training, "IDLE_SECONDS", 0.0)
+    manifest, log = Run.manifest, run.folder(1) / "policy" / "sft" / "history.jsonl"
+
+    def ends(self: Run, stage: str, iteration: int) -> Any:
+        if stage == "policy" and not log.exists():
+            append(log, {"loss": 2.0, "step": 1})
+            (log.parent / "result.json").write_text("{}")
+            over = {"key": "k", "seconds": 1.0, "trainings": [{"folder": "sft", "trainer": "sft"}]}
+            (run.folder(1) / "policy.json").write_text(json.dumps(over))
+        return manifest(self, stage, iteration)
+
+    view = TrainingView(run, 1)
+    monkeypatch.setattr(Run, "manifest", ends)
+    until(lambda: not view.watching)
+    assert len(view.history) == 1 and view.finished
+
+
 def test_the_recorded_run() -> None:
     view = TrainingView(Run.open(RECORDED, read_only=True))
     view.close()

@@ -77,9 +77,12 @@ function differences({ label, prediction, aligned }) {
     // Of a call that is not made its tool says enough: the label has its arguments.
     .map((p) => ({ ...p, rows: p.prediction === null ? [] : p.rows.filter(([, , , how]) => how !== "same") }))
     .filter((p) => p.rows.length || p.label !== p.prediction);
-  return other.length
-    ? other.map((p) => pairTable(p))
-    : h("div", { class: "lt-small" }, "calls as the label");
+  if (!other.length) return h("div", { class: "lt-small" }, "calls as the label");
+  const alike = (aligned ?? [])
+    .filter((p) => p.prediction !== null)
+    .reduce((sum, p) => sum + p.rows.filter(([, , , how]) => how === "same").length, 0);
+  const rest = alike === 1 ? "1 other argument as in the label" : `${alike} other arguments as in the label`;
+  return [...other.map((p) => pairTable(p)), alike ? h("div", { class: "lt-small" }, rest) : null];
 }
 
 /**

@@ -130,6 +130,7 @@ const keyList = (choices) =>
     ["t", "tag the sample; Enter keeps the tags"],
     ["c / l", "copy the sample / a link to it"],
     ["j / k", "next / previous row"],
+    ["✓1", "in the list: decided, and the key of the verdict"],
     ["?", "show or hide this; Escape hides it"],
   ]);
 
@@ -272,7 +273,7 @@ function deskFrame(model, { head, table, editor, panel, buttons, foot, over }) {
       panel.side,
     ),
     h("div", { class: "lt-row", role: "toolbar", "aria-label": "verdict" }, verdicts, others, bulk),
-    h("div", { class: "lt-row" }, foot),
+    h("div", { class: "lt-row lt-foot" }, foot),
     over,
   );
   root.classList.add("lt-desk-view");

@@ -323,7 +323,7 @@ function render({ model, el }) {
       "div",
       { class: "lt-row" },
       h("strong", {}, title),
-      h("button", helpButton, "?"),
+      h("button", helpButton, h("kbd", {}, "?"), " keys"),
       blocked ? h("span", { class: "lt-small" }, blocked) : null,
     ),
     help,
