@@ -16,6 +16,7 @@ from looptool_kit.pilot import estimate
 from looptool_kit.policy.policy import policy_of
 from looptool_kit.policy.recorded_form import fetch
 from looptool_kit.run.folder import Run
+from looptool_kit.stages._find import check_strategies
 from looptool_kit.stages.compose import PART_WORDS, compose
 from looptool_kit.stages.evaluate.stage import best, develop, evaluate, scores
 from looptool_kit.stages.expand.stage import expand
@@ -67,6 +68,7 @@ class Loop:
         Args:
             last: None: as the settings say.
         """
+        check_strategies(self._run.settings, str(self._run.path / "run.toml"))
         fetch(self._run.settings.model)
         if self._run.settings.band.estimate:
             estimate(self._run)

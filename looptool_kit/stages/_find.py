@@ -48,6 +48,16 @@ def check_strategy(setting: str, value: Any, where: str) -> None:
             )
 
 
+def check_strategies(settings: Settings, where: str) -> None:
+    """Refuse settings that name a strategy which is not there.
+
+    As `check_strategy`, for what was written in a run's settings by hand.
+    """
+    for setting in FOUND_BY_NAME:
+        section, name = setting.split(".")
+        check_strategy(setting, getattr(getattr(settings, section), name), where)
+
+
 @cache  # a reward is looked up for every completion; what is not found is looked for again
 def find(package: str, name: str) -> ModuleType:
     """Import the strategy of that name.

@@ -241,6 +241,16 @@ def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, giv
     assert not (tmp_path / "run").exists()
 
 
+def test_a_mistyped_strategy_in_the_runs_file_is_said_before_a_loop_begins(tmp_path: Path) -> None:
+    Run.create(tmp_path / "run").close()
+    file = tmp_path / "run" / "run.toml"
+    file.write_text(re.sub("^judge = .*", 'judge = "evidense"', file.read_text(), flags=re.MULTILINE))
+    said = looptool("loop", str(tmp_path / "run"))
+    words = "verify.judge names 'evidense' (did you mean evidence?); choose from"
+    assert said.returncode == 1 and f"{file}: {words}" in said.stderr, said.stderr
+    assert not list((tmp_path / "run").glob("iterations/*/*"))
+
+
 @pytest.mark.parametrize(
     ("given", "meant"), [("sft.epochz", "sft.epochs"), ("judge_llm.modell", "judge_llm.model")]
 )
