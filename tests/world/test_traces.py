@@ -6,6 +6,8 @@ import json
 import re
 from collections import Counter
 from contextlib import suppress
+from functools import cache
+from itertools import islice
 from random import Random
 from typing import Any
 
@@ -46,10 +48,12 @@ def drawn(
     rng, names = Random(seed), open_to(domains)
     targets = sorted({tool for e in edges(names) for tool in (e.first, e.second)})
     found = (draw_trace(rng.choice(targets), names, length, rng) for _ in range(4 * count))
-    return [t for t in found if t][:count]
+    return list(islice(filter(None, found), count))
 
 
-TRACES = drawn(60, 3) + drawn(40, 4, SIX, (3, 6))
+@cache
+def traces() -> list[Trace]:
+    return drawn(60, 3) + drawn(40, 4, SIX, (3, 6))
 
 
 # ------------------------------------------------------------------- which tools
@@ -126,8 +130,8 @@ def test_what_is_held_out_is_in_no_route_that_is_trained_on() -> None:
 
 
 def test_the_rules_pass_and_executing_gives_the_results_shown() -> None:
-    assert len(TRACES) >= 90 and {len(t.calls) for t in TRACES} >= {2, 3, 4, 5}
-    for trace in TRACES:
+    assert len(traces()) >= 90 and {len(t.calls) for t in traces()} >= {2, 3, 4, 5}
+    for trace in traces():
         steps = samples_of(trace)
         for sample in steps:
             assert all(c.passed for c in check_sample(sample)), check_sample(sample)
@@ -140,7 +144,7 @@ def test_the_rules_pass_and_executing_gives_the_results_shown() -> None:
 
 
 def test_every_argument_is_said_or_stands_in_exactly_one_earlier_result() -> None:
-    for trace in TRACES:
+    for trace in traces():
         assert any(trace.taken), "a trace hangs together"
         for i, call in enumerate(trace.calls):
             assert {**trace.given[i], **{p: call.arguments[p] for p in trace.taken[i]}} == call.arguments
@@ -153,7 +157,7 @@ def test_every_argument_is_said_or_stands_in_exactly_one_earlier_result() -> Non
 
 
 def test_no_other_tool_on_offer_would_give_a_value_that_is_taken() -> None:
-    for trace in TRACES:
+    for trace in traces():
         filled = {(e.second, e.parameter): e.first for e in trace.route.edges}
         offered = [s.name for s in trace.tools]
         assert set(trace.route.tools) <= set(offered) and len(offered) > len(trace.calls)
@@ -162,7 +166,7 @@ def test_no_other_tool_on_offer_would_give_a_value_that_is_taken() -> None:
 
 
 def test_what_is_changed_is_used_for_nothing_else() -> None:
-    for trace in TRACES:
+    for trace in traces():
         for e in trace.route.edges:
             second = specs()[e.second]
             if second.by_name[e.parameter].type in (second.changes, second.cancels):
@@ -170,10 +174,10 @@ def test_what_is_changed_is_used_for_nothing_else() -> None:
 
 
 def test_calls_in_between_are_not_said_and_references_have_an_antecedent() -> None:
-    unsaid = Counter(tool for t in TRACES for s in samples_of(t)[:1] for tool in s.meta["unsaid"])  # type: ignore[union-attr,attr-defined]
+    unsaid = Counter(tool for t in traces() for s in samples_of(t)[:1] for tool in s.meta["unsaid"])  # type: ignore[union-attr,attr-defined]
     assert unsaid["track_order"] and unsaid["list_orders"] and "checkout" not in unsaid
     assert not {t for t in unsaid if specs()[t].makes or specs()[t].cancels or specs()[t].changes}
-    for trace in TRACES:
+    for trace in traces():
         words = trace.request.lower()
         assert "\x01" not in words and "{" not in words and "  " not in words
         for noun in ("order", "reservation", "listing", "song", "restaurant", "rental"):
@@ -186,7 +190,7 @@ def test_calls_in_between_are_not_said_and_references_have_an_antecedent() -> No
 def test_then_stands_before_what_waits_alone() -> None:
     """Or the label, which makes calls of one step at once, contradicts the words."""
     several = 0
-    for trace in TRACES:
+    for trace in traces():
         steps = [{t for t in step if not is_lookup(trace.route, t)} for step in trace.route.steps()]
         order = len(re.findall(r"\bthen\b|after that|once that's done", trace.request.lower()))
         assert order <= sum(map(bool, steps)) - 1, trace.request
@@ -240,7 +244,7 @@ def test_references_by_their_type() -> None:
 
 def test_places_and_times_are_not_joined_by_and() -> None:
     """Not "look up my appointments on my family calendar and on that day"."""
-    texts = [t.request for t in TRACES] + [s.request for s in world.generate(300, seed="joined")]
+    texts = [t.request for t in traces()] + [s.request for s in world.generate(300, seed="joined")]
     joined = re.compile(r"\b(at|in|on) (?:the |my )?\w+(?: \w+)? and \1 ")
     assert not [t for t in texts if joined.search(t.split('"')[0])]
 
@@ -274,7 +278,7 @@ def test_a_reference_is_never_only_looked_up() -> None:
 
 
 def scene(seed: int) -> Scene:
-    return Scene(Random(seed), TRACES[0].today)
+    return Scene(Random(seed), traces()[0].today)
 
 
 def single(tool: str, *mention: str) -> Plan:
@@ -295,7 +299,7 @@ def test_with_the_linked_value_said_it_is_an_ordinary_sample() -> None:
 
 
 def test_the_advanced_tool_takes_what_the_user_gives_and_is_never_on_offer() -> None:
-    for trace in TRACES[:30]:
+    for trace in traces()[:30]:
         tool: Any = advanced(trace)
         assert tool["name"] not in {s.name for s in trace.tools}
         given = {name for said in trace.given for name in said}
