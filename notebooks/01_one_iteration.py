@@ -226,7 +226,12 @@ f"of {len(scores)} held-out samples right: {right}"
 # %%
 lt.print_scoreboard(run)
 pd.DataFrame(
-    {"split": s.split.replace("_", " "), "kind": s.kind, "error": s.error, "said": words(lt.parse(s.text))}
+    {
+        "split": s.split.replace("_", " "),
+        "kind": s.kind,
+        "error": s.error.replace("_", " "),
+        "said": words(lt.parse(s.text)),
+    }
     for s in scores
     if not s.correct
 ).head(8)

@@ -104,7 +104,9 @@ loop_map
 # ## What got fixed, what broke
 #
 # Two policies on the same held-out samples: *fixed* were wrong and are right, *broken* were right and are
-# wrong. A mean hides both. `CompareView(run, "base", "D3")` of `looptool_kit.widgets` shows each whole.
+# wrong. A mean hides both. The request is what was said last, the label the answer that was expected: a reply
+# is right with any words that say what was found. `CompareView(run, "base", "D3")` of `looptool_kit.widgets`
+# shows each sample whole, with what was said before it.
 
 # %%
 found = lt.scores(run)
@@ -116,20 +118,21 @@ for before, after in zip(names, names[1:], strict=False):
     said = {name: {s.sample_id: words(lt.parse(s.text)) for s in found[name]} for name in (before, after)}
     for change, ids in (("fixed", fixed), ("broken", broken)):
         for i in ids:
-            texts = {"said before": said[before][i], "said after": said[after][i]}
             rows.append(
                 {
                     "change": f"{before} to {after}: {change}",
-                    "split": held_out[i].split.replace("_", " "),
+                    "kind": held_out[i].kind,
                     "request": held_out[i].request,
-                    **texts,
+                    "label": words(held_out[i].label),
+                    "said before": said[before][i],
+                    "said after": said[after][i],
                 }
             )
-pd.DataFrame(rows, columns=["change", "split", "request", "said before", "said after"])
+pd.DataFrame(rows, columns=["change", "kind", "request", "label", "said before", "said after"])
 
 # %% [markdown]
 # The same on the training side: samples that stayed in the dataset. Each row is their state under the first
-# policy, each column that under the second; mastered ones do not stay.
+# policy, each column that under the second; those mastered under the first do not stay.
 
 # %%
 first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
@@ -147,7 +150,8 @@ pd.crosstab(
 # large effects show. A sensible rule: continue while samples are being fixed and fewer are broken; stop when
 # two iterations in a row broke as many as they fixed, or when `PRED_WRONG` dries up and there is nothing left
 # to expand. By that rule the saved run would continue: 2 fixed, 0 broken. Its interval says how little that
-# is.
+# is. Who stops by the samples that are reported picks a lucky moment: the preset `cpu` keeps 60 others for
+# such choices (`seeds.development`).
 
 # %%
 from looptool_kit.core.stats import aligned

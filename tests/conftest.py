@@ -67,11 +67,11 @@ def wordy_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def tiny_loader(tiny_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
+def tiny_loader(wordy_checkpoint: Path) -> Callable[[], tuple[Any, Any]]:
     """What trainers take as `load`."""
     from looptool_kit.policy.policy import load_base
 
-    return lambda: load_base(str(tiny_checkpoint))
+    return lambda: load_base(str(wordy_checkpoint))
 
 
 @pytest.fixture

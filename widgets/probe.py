@@ -23,7 +23,7 @@ from looptool_kit.widgets.detail import detail
 from looptool_kit.widgets.labels import tools_of
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
-from looptool_kit.widgets.view import in_words, script, stage_of, style
+from looptool_kit.widgets.view import error_in_words, script, stage_of, style
 
 FACETS = ("state", "iteration", "kind", "tool", "error", "frontier", "tags")
 STATIC_ROWS = 10
@@ -233,7 +233,7 @@ class ProbeView(SampleTable):
                 (c[0].name if len(c) == 1 else tools_of(s.label)) if (c := s.label.calls) else "(plain reply)"
                 for s in samples
             ],
-            "error": [in_words(p.faults[0].kind) if p.faults else "–" for p in probes],
+            "error": [error_in_words(p, s) or "–" for p, s in zip(probes, samples, strict=True)],
         }
         if any(self._measured):
             columns["frontier"] = [_frontier(m) for m in self._measured]

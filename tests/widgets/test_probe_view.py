@@ -17,7 +17,7 @@ pytest.importorskip("anywidget")
 from looptool_kit.core.records import Probes
 from looptool_kit.core.samples import Samples
 from looptool_kit.run.folder import Run
-from looptool_kit.widgets import ProbeView
+from looptool_kit.widgets import DisagreementView, ProbeView
 from looptool_kit.widgets.rows import HEAD_ROWS, MAX_PAGE_ROWS, Rows
 
 
@@ -132,6 +132,16 @@ def test_a_run_open_to_look_at_is_left_alone(run: Run) -> None:
     assert "open read-only" in asked(view, "threshold", value=1.2, keep=True)["message"]
     assert view.threshold == 1.2 and not (run.path / "decisions.jsonl").exists()
     assert asked(view, "undo")["message"] == "there is nothing to undo"
+
+
+def test_an_error_has_the_name_that_it_has_at_the_desk(run: Run) -> None:
+    for iteration in run.iterations[:2]:
+        desk, view = DisagreementView(run, iteration), ProbeView(run, iteration=iteration)
+        at_the_desk, here = (
+            {(v.rows.cell("request", i), v.rows.cell("error", i)) for i in v.order} for v in (desk, view)
+        )
+        wrong = {(request, error) for request, error in at_the_desk if error not in ("", "–")}
+        assert wrong and wrong <= here
 
 
 def test_brush_filters_and_search_make_the_selection(run: Run) -> None:

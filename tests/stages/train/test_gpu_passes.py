@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 torch = pytest.importorskip("torch")
 pytest.importorskip("trl")
 
-from tiny_models import KINDS, tiny_model, tiny_tokenizer  # noqa: E402
+from tiny_models import KINDS, WORDY, tiny_model, wordy_tokenizer  # noqa: E402
 from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from looptool_kit.config import TargetSettings  # noqa: E402
@@ -312,10 +312,10 @@ def test_supervised_training_takes_a_gpus_batch_at_once(
         ("half", 3000, torch.bfloat16),
     ):
         monkeypatch.setattr(sft, "pass_tokens", lambda *_, most=most: most)
-        base = tiny_model("qwen3", context=16_384).to(dtype)
+        base = tiny_model("qwen3", context=16_384, tokens=WORDY).to(dtype)
         lora = LoraSettings(rank=4, alpha=8)
         now = settings.model_copy(update={"gradient_checkpointing": name == "half"})
-        load, folder = lambda base=base: (base, tiny_tokenizer()), tmp_path / name
+        load, folder = lambda base=base: (base, wordy_tokenizer()), tmp_path / name
         facts = sft.train(load, None, samples, now, lora, folder, seed=0, targets=targets)
         assert facts["steps"] == 2
         ends[name] = load_file(str(tmp_path / name / "adapter" / "adapter_model.safetensors"))

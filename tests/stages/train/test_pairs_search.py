@@ -154,7 +154,7 @@ def test_an_answer_beyond_the_limit_is_cut_and_worth_what_a_cut_one_is() -> None
 
 
 def test_a_run_trains_on_searched_pairs_and_resumes(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wordy_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("looptool_kit.policy.models.default_dtype", lambda: torch.float32)
     worth = {"pairs__least": -3.0, "pairs__share": 1.0, "pairs__strategy": "search", "pairs__gap": 0.0}
@@ -178,7 +178,7 @@ def test_a_run_trains_on_searched_pairs_and_resumes(
         return real(self, chats, *rest)
 
     monkeypatch.setattr(TransformersEngine, "generate", dying)
-    run = Run.create(tmp_path / "run", "cpu-quick", model=str(tiny_checkpoint), **(settings | worth))
+    run = Run.create(tmp_path / "run", "cpu-quick", model=str(wordy_checkpoint), **(settings | worth))
     seed(run)
     with pytest.raises(Stop):
         train(run)

@@ -13,6 +13,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from tiny_models import tiny_tokenizer  # noqa: E402
+
 from looptool_kit import world  # noqa: E402
 from looptool_kit.config import LoraSettings, PreferenceSettings  # noqa: E402
 from looptool_kit.core.records import Pair, Pairs  # noqa: E402
@@ -148,8 +150,8 @@ def test_the_common_beginning_does_not_count_for_dpo(tiny_loader, samples: Sampl
 # ------------------------------------------------------------------ pairs
 
 
-def test_pairs_that_cannot_be_used_are_counted_and_never_cut(tiny_loader, samples: Samples) -> None:
-    _, tokenizer = tiny_loader()
+def test_pairs_that_cannot_be_used_are_counted_and_never_cut(samples: Samples) -> None:
+    tokenizer = tiny_tokenizer()
     first, second = samples[0], samples[1]
     good = Pair(sample_id=first.id, chosen="Yes, at noon.", rejected="Yes, at night.")
     odd = [

@@ -98,15 +98,15 @@ def test_a_round_of_one_step_is_the_groups_policy_gradient(tiny_loader: Any) -> 
 
 @pytest.mark.parametrize("pay", ["failure", "uncertainty"])
 def test_what_was_preferred_becomes_likelier(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pay: str
+    wordy_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pay: str
 ) -> None:
     monkeypatch.setattr(lm, "DPO", lm.DPO.model_copy(update={"learning_rate": 1e-3, "batch": 1}))
     monkeypatch.setattr(lm, "PAID_RATE", 1e-3)
-    run = a_run(tmp_path / "run", tiny_checkpoint, reverse__proposer="lm", reverse__pay=pay)
+    run = a_run(tmp_path / "run", wordy_checkpoint, reverse__proposer="lm", reverse__pay=pay)
     proposer = lm.make(run, 1, tmp_path / "place", "key", 0)
 
     def margin() -> float:
-        engine = TransformersEngine.load(tiny_checkpoint, proposer.adapter, dtype="float32")
+        engine = TransformersEngine.load(wordy_checkpoint, proposer.adapter, dtype="float32")
         chat = lm.chat_of(PROMPT)
         chosen, rejected = engine.score([chat] * 2, [lm.BEGINNING + line for line in LINES[:2]])
         return sum(chosen) - sum(rejected)
@@ -124,8 +124,8 @@ def test_what_was_preferred_becomes_likelier(
     assert (again.adapter, again.facts()) == (proposer.adapter, proposer.facts())
 
 
-def test_a_line_begins_with_the_kind_that_is_prescribed(tiny_checkpoint: Path, tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", tiny_checkpoint, reverse__proposer="lm")
+def test_a_line_begins_with_the_kind_that_is_prescribed(wordy_checkpoint: Path, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", wordy_checkpoint, reverse__proposer="lm")
     proposer = lm.make(run, 1, tmp_path / "place", "key", 0)
     kinds = ["ask", None, "decline", "ask", None]
     one, two = (proposer.propose(PROMPT, kinds, Random(4)) for _ in range(2))
@@ -137,7 +137,7 @@ def test_a_line_begins_with_the_kind_that_is_prescribed(tiny_checkpoint: Path, t
 
 
 def test_rounds_of_an_expansion_train_the_proposer_once(
-    tiny_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    wordy_checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The model's own lines are replaced, since a random one writes no plan."""
     made: list[str] = []
@@ -157,7 +157,7 @@ def test_rounds_of_an_expansion_train_the_proposer_once(
     monkeypatch.setattr(lm.Lm, "propose", proposed)
     monkeypatch.setattr(rounds, "open_engine", lambda *_: Policy())
     monkeypatch.setattr(rounds, "policy_of", lambda *_: None)
-    run = a_run(tmp_path / "run", tiny_checkpoint, reverse__proposer="lm", reverse__proposals=16)
+    run = a_run(tmp_path / "run", wordy_checkpoint, reverse__proposer="lm", reverse__proposals=16)
     found = rounds.proposals(run, 1, "key", [NAMES], [])
     assert made == ["warmup", "warmup", "round-1", "round-1"] and {row.round for row in found} == {1, 2}
     assert sum(row.generated for row in found) == 7 * len(found) + sum(

@@ -66,15 +66,9 @@ def number(name: str, schema: Mapping[str, Any], description: str, whole: bool) 
         return replace(spoken, name="code", say=verbatim) if NUMBERED.fullmatch(words) else spoken
     if low is None and high is not None and 1 < high <= MAX_FEW:
         low = 1
-    measured = unit_of(words, description) in lex.UNCOUNTED | lex.MONEY.keys()
-    if (
-        measured
-        or low is None
-        or high is None
-        or low < 0
-        or high - low > MAX_SPAN
-        or _OF_A_YEAR.search(words)
-    ):
+    if unit_of(words, description) in lex.UNCOUNTED | lex.MONEY.keys():
+        raise Unusable(f"nothing tells how large {words} is: a measure needs examples, no range")
+    if low is None or high is None or low < 0 or high - low > MAX_SPAN or _OF_A_YEAR.search(words):
         raise Unusable(
             f"nothing tells how large {words} is: give it examples, or a minimum and a maximum that are near"
         )
