@@ -189,6 +189,14 @@ def test_what_an_import_says_is_not_obeyed_by_the_terminal(tmp_path: Path) -> No
     assert json.loads((tmp_path / "out.rejected.jsonl").read_text().splitlines()[0])["row"] == 2
 
 
+def test_an_import_without_a_usable_row_has_failed(tmp_path: Path) -> None:
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"messages": [{"role": "user", "content": "hello"}]}\n{"a": 1}\n')
+    done = CliRunner().invoke(app, ["import", str(path), str(tmp_path / "out.jsonl")])
+    assert isinstance(done.exception, ValueError) and "no row of" in str(done.exception)
+    assert len((tmp_path / "out.rejected.jsonl").read_text().splitlines()) == 2
+
+
 def test_what_a_report_says_is_not_obeyed_by_the_terminal(tmp_path: Path) -> None:
     run = Run.create(tmp_path / f"run{CODES}", "cpu-quick", seeds__first=4, seeds__held_out=2)
     run.folder(0).mkdir()

@@ -62,6 +62,8 @@ def import_command(
     for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
         for words, count in counts.most_common(MANY):
             say(f"{title:<12} {count:>8,}  {words}")
+    if not done.samples:
+        raise ValueError(f"no row of {file} became a sample; {rejected_name} gives each row's reason")
 
 
 contamination_app = typer.Typer(
