@@ -265,13 +265,10 @@ def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path
 
 @pytest.mark.timeout(2400)
 def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
-    """What `make loop QUICK=1` runs, for real, measured on less: it calls tools no worse than before."""
+    """What `make loop QUICK=1` runs, for real: the policy calls tools no worse than before."""
     folder = tmp_path / "quick"
     done = subprocess.run(
-        [
-            *(sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"),
-            *("--set", "seeds.held_out=10"),  # of 20: half of its minutes are the answers to these
-        ],
+        [sys.executable, "-m", "looptool_kit.cli", "loop", str(folder), "--preset", "cpu-quick"],
         capture_output=True,
         text=True,
     )
@@ -280,10 +277,10 @@ def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
     assert run.iterations == [1, 2]
     found = scores(run)
     before, after = found["base"], found["D2"]
-    assert len(before) == 30 and sum(s.correct for s in before) >= 10
+    assert len(before) == 60 and sum(s.correct for s in before) >= 24
     _, a, b = aligned(before, after)
     assert paired(a, b).hi >= 0, "the loop made the policy worse by more than chance does"
     trainings = [t["trainer"] for t in (run.manifest("policy", 2) or {})["trainings"]]
     assert trainings == ["sft", "grpo"] and "SFT" in done.stdout and "GRPO" in done.stdout
     assert done.stdout.startswith("1 iteration of the loop: about ")
-    assert "Exact match on 30 unseen requests: " in done.stdout and "\nnext: open " in done.stdout
+    assert "Exact match on 60 unseen requests: " in done.stdout and "\nnext: open " in done.stdout

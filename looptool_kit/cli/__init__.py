@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import signal
 import sys
@@ -40,6 +41,12 @@ from looptool_kit.cli import audit  # noqa: F401
 from looptool_kit.cli import checks  # noqa: F401
 from looptool_kit.cli import serve  # noqa: F401
 # isort: on
+
+# The width of a terminal, not that of the source, breaks the lines of a paragraph.
+for _app in (app, *(group.typer_instance for group in app.registered_groups)):
+    for _command in _app.registered_commands if _app else ():
+        _text = inspect.getdoc(_command.callback) or ""
+        _command.help = "\n\n".join(" ".join(part.split()) for part in _text.split("\n\n"))
 
 
 def main() -> None:

@@ -293,6 +293,11 @@ def test_the_help_has_panels_and_every_command_is_in_one() -> None:
         assert (command.name or command.callback.__name__.replace("_", "-")) in said  # type: ignore[union-attr]
 
 
+def test_paragraphs_of_the_help_break_where_the_terminal_ends() -> None:
+    shown = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200"}, terminal_width=200)
+    assert "are scored on the same held-out samples. It says first" in shown.output, shown.output[:2000]
+
+
 def test_the_help_of_a_loop_names_every_preset() -> None:
     said = looptool("loop", "--help", COLUMNS="200").stdout
     assert [name for name in presets() if name not in said] == []
