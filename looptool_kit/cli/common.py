@@ -184,6 +184,7 @@ def refuse_existing(out: Path) -> None:
         ValueError: It is inside a run.
     """
     from looptool_kit.core import remote
+    from looptool_kit.run.run_toml import run_around
 
     if url := remote.url_of(out):
         if remote.exists(url):
@@ -195,7 +196,7 @@ def refuse_existing(out: Path) -> None:
         raise FileExistsError(
             f"{out} exists already, and nothing is written over it: give another name, or move it away first"
         )
-    if run := next((p for p in out.absolute().resolve().parents if (p / "run.toml").exists()), None):
+    if run := run_around(out.absolute().resolve()):
         raise ValueError(
             f"{out} is inside the run {run}, which keeps its own files there: give a place outside of it"
         )

@@ -41,7 +41,7 @@ from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import marked
 from looptool_kit.run.manifest import read_manifest
-from looptool_kit.run.run_toml import FORMAT, read_settings
+from looptool_kit.run.run_toml import FORMAT, read_settings, run_around
 
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
@@ -121,8 +121,8 @@ class Run:
         path = lock.named(path)
         file = path / "run.toml"
         if not file.exists():
-            above = next((p for p in path.parents if (p / "run.toml").exists()), None)
-            remedy = f"The run is {above}." if above else f"Make one with `looptool init {path}`."
+            around = run_around(path)
+            remedy = f"The run is {around}." if around else f"Make one with `looptool init {path}`."
             raise RunError(f"there is no run in {path} (no run.toml). {remedy}")
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told

@@ -13,6 +13,11 @@ FORMAT = 2
 """Raised where an older folder would be read wrongly."""
 
 
+def run_around(place: Path) -> Path | None:
+    """The run folder that a place is or lies in, if any."""
+    return next((p for p in (place, *place.parents) if (p / "run.toml").exists()), None)
+
+
 def read_settings(path: Path) -> Settings:
     """The settings in a run's `run.toml`.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import import_module
+from operator import attrgetter
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -39,7 +40,7 @@ def check_strategy(setting: str, value: Any, where: str) -> None:
     """
     if (package := FOUND_BY_NAME.get(setting)) is None:
         return
-    there = sorted({*names(package), *_listed(_value(Settings(), setting))})  # a default may be "none"
+    there = sorted({*names(package), *_listed(attrgetter(setting)(Settings()))})  # a default may be "none"
     for one in _listed(value):
         if one not in there:
             raise ValueError(
@@ -54,16 +55,11 @@ def check_strategies(settings: Settings, where: str) -> None:
     As `check_strategy`, for what was written in a run's settings by hand.
     """
     for setting in FOUND_BY_NAME:
-        check_strategy(setting, _value(settings, setting), where)
+        check_strategy(setting, attrgetter(setting)(settings), where)
 
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _value(settings: Settings, dotted: str) -> Any:
-    section, name = dotted.split(".")
-    return getattr(getattr(settings, section), name)
 
 
 @cache  # a reward is looked up for every completion; what is not found is looked for again

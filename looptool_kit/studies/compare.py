@@ -30,7 +30,7 @@ from looptool_kit.core.terminal import say as print_line
 from looptool_kit.llm import store
 from looptool_kit.loop import Loop
 from looptool_kit.run.folder import Run
-from looptool_kit.run.run_toml import FORMAT
+from looptool_kit.run.run_toml import FORMAT, run_around
 from looptool_kit.stages.seed.stage import stage as seed_stage
 from looptool_kit.stages.train.budget import spent
 from looptool_kit.studies.arms import FULL, Arm, chosen
@@ -221,7 +221,7 @@ def _first(plan: Comparison, seed: int) -> Run:
 
 def _refuse_runs(root: Path) -> None:
     root = root.absolute()
-    if inside := next((p for p in (root, *root.parents) if (p / "run.toml").is_file()), None):
+    if inside := run_around(root):
         raise RunError(
             f"{root} is the run {inside} or lies in it, and a comparison trains runs of its own: give a"
             " folder for them, or name two finished runs to compare those as they are."
