@@ -23,7 +23,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets import review
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drafts import is_text, restore_texts
+from looptool_kit.widgets.drafts import UNSAVED, is_text, restore_texts
 from looptool_kit.widgets.labels import LabelForm, label_text, read_label, tools_of
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
@@ -31,7 +31,6 @@ from looptool_kit.widgets.view import error_in_words, script, stage_of, style
 
 NOT_REVIEWED = "not reviewed"
 _DECIDED = (NOT_REVIEWED, *VERDICTS)
-_BLIND = "the judge's verdicts are hidden while you decide blind: switch blind off first"
 _STATIC_ROWS = 10
 """Rows in a notebook without a kernel."""
 _STATIC_COLUMNS = ("request", "judge", "confidence", "decided", "error", "tool")
@@ -151,7 +150,7 @@ class DisagreementView(LabelForm, SampleTable):
         return {
             "id": sample.id,
             "detail": detail(sample, probe, None if self._hidden(i) else verdict),
-            "text": label_text(label_of(decision) or sample.label),
+            "text": self._label_text(sample.id),
             "decision": as_shown(decision) if decision else None,
         }
 
@@ -163,6 +162,8 @@ class DisagreementView(LabelForm, SampleTable):
         i = self._at(id)
         if verdict not in VERDICTS:
             raise ValueError(f"there is no verdict {verdict!r}; there are: {', '.join(VERDICTS)}")
+        if self.drafts.get(id, text := self._label_text(id)) != text:
+            raise ValueError(UNSAVED)
         label = None
         if verdict == "LABEL_WRONG":
             try:
@@ -204,6 +205,8 @@ class DisagreementView(LabelForm, SampleTable):
         self._reread(go_to=None if rows else self._at(last.row))
         if not rows and last.row not in self._decisions:  # another verdict may follow for the same reason
             self.notes = {**self.notes, last.row: last.reason}
+            if (label := label_of(last)) and not self._stands(self._at(last.row), label):
+                self.drafts = {**self.drafts, last.row: label_text(label)}  # a person wrote it
         return {
             "message": (
                 f"Undone: {len(rows):,} rows accepted together."
@@ -299,21 +302,19 @@ class DisagreementView(LabelForm, SampleTable):
 
     def _acceptable(self) -> list[int]:
         if self.blind:
-            raise ValueError(_BLIND)
+            raise ValueError(review.BLIND)
         self._in_force()
-        out = []
-        for i in map(int, self.order):
-            if self._codes[i] == 0 and self.verdicts[i].verdict:
-                try:
-                    if self.verdicts[i].verdict == "LABEL_WRONG":
-                        self._standing(i)
-                    out.append(i)
-                except ValueError:
-                    continue
-        return out
+        judged = [i for i in map(int, self.order) if self._codes[i] == 0 and self.verdicts[i].verdict]
+        return [i for i in judged if self.verdicts[i].verdict != "LABEL_WRONG" or self._stands(i)]
+
+    def _label_text(self, id: str) -> str:
+        return label_text(label_of(self._decisions.get(id)) or self.samples[self._place[id]].label)
 
     def _standing(self, i: int) -> Label:
         return review.standing(self.verdicts[i], self.probes[i], self.samples[i])
+
+    def _stands(self, i: int, label: Label | None = None) -> bool:
+        return review.stands(self.verdicts[i], self.probes[i], self.samples[i], label)
 
     def _reread(self, go_to: int | None = None) -> None:
         """Read the decisions again where another view or cell has decided."""
@@ -351,7 +352,7 @@ class DisagreementView(LabelForm, SampleTable):
 
     @property
     def closed(self) -> dict[str, str]:
-        return {"judge": _BLIND} if self.blind else {}
+        return {"judge": review.BLIND} if self.blind else {}
 
     @property
     def kept(self) -> np.ndarray | None:
@@ -392,9 +393,8 @@ class DisagreementView(LabelForm, SampleTable):
             said = dict(zip(self.rows.names, cells, strict=True))
             why = "" if self._hidden(i) else self.verdicts[i].rationale[:300]
             rows.append([*(said[name] for name in _STATIC_COLUMNS), why])
-        p = self.progress
         caption = (
             f"Disagreements of iteration {self.iteration}: {len(rows)} of {self.total:,} rows; reviewed"
-            f" {p['reviewed']:,}, left {p['left']:,}"
+            f" {self.progress['reviewed']:,}, left {self.progress['left']:,}"
         )
         return table_html([*_STATIC_COLUMNS, "rationale"], rows, caption, wide=("request", "rationale"))

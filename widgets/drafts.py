@@ -8,6 +8,8 @@ from typing import Any
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.rows import TableView
 
+UNSAVED = "What is changed in the form is not saved yet: save it (Ctrl+Enter) or cancel it first."
+
 
 def kept_at(run: Run | None, view: object, iteration: int | None = None) -> str:
     """Under which name a browser keeps the half-written texts of a view.

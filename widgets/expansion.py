@@ -21,7 +21,7 @@ from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
-from looptool_kit.widgets.drafts import is_draft, kept_at, restore_texts
+from looptool_kit.widgets.drafts import UNSAVED, is_draft, kept_at, restore_texts
 from looptool_kit.widgets.labels import LabelForm, label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.offspring import (
@@ -200,6 +200,8 @@ class ExpansionView(LabelForm, TableView):
         if value not in ("accept", "reject"):
             raise ValueError(f"a child is accepted or rejected, not {value!r}")
         child = self._find(id)
+        if self.drafts.get(id, text := _as_text(self._shown(child))) != text:
+            raise ValueError(UNSAVED)
         if value == "accept":
             self._keep_out_of_training(child.sample)
         if (before := self._decisions.get(id)) is None or before.value != value:
@@ -314,7 +316,7 @@ class ExpansionView(LabelForm, TableView):
             ),
             "tools": [sorted(parent_tools - tools), sorted(tools - parent_tools)],
             "turns": len(sample.messages),
-            "text": {"request": sample.request, "label": label_text(sample.label)},
+            "text": _as_text(sample),
         }
 
     def _state(self, child: Expansion) -> dict[str, Any]:
@@ -391,3 +393,8 @@ class ExpansionView(LabelForm, TableView):
             "decided", np.array([decided_on(c, self._decisions) for c in children], np.int64), DECIDED
         )
         self.version += 1
+
+
+def _as_text(child: Sample) -> dict[str, str]:
+    """A child as text for editing."""
+    return {"request": child.request, "label": label_text(child.label)}

@@ -6,6 +6,7 @@ import html
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -38,6 +39,8 @@ VIEWS: dict[str, Callable[..., View]] = {
     "TryView": TryView,
 }
 """Name of a view -> what makes it of a run."""
+OF_ITERATIONS = {"DisagreementView": "verdicts", "ExpansionView": "expansions"}
+"""Name of a view of one iteration that has no menu of iterations itself -> its table."""
 STYLE = """
 body[data-voila] .lm-BoxPanel-child { padding: 2px 10px !important; }
 body[data-voila] .jp-Cell { padding-top: 0; }
@@ -63,14 +66,16 @@ class Address(anywidget.AnyWidget):
         for (const key of [...address.searchParams.keys()])
           if (!["token", "theme"].includes(key)) address.searchParams.delete(key)
         address.searchParams.set("view", model.get("view"))
+        if (model.get("iteration")) address.searchParams.set("iteration", model.get("iteration"))
         history.replaceState(null, "", address)
       }
-      model.on("change:view", name)
-      return () => model.off("change:view", name)
+      model.on("change:view change:iteration", name)
+      return () => model.off("change:view change:iteration", name)
     }
     export default { render }
     """
     view = traitlets.Unicode(help="name of the view that is open").tag(sync=True)
+    iteration = traitlets.Int(0, help="that was chosen there, 0 for none").tag(sync=True)
 
 
 def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
@@ -87,8 +92,24 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
         style={"button_width": "auto"},
     )
     head, place, made = ipywidgets.HBox(), ipywidgets.VBox(), dict[str, ipywidgets.DOMWidget]()
+    menu = ipywidgets.Dropdown(tooltip="the iteration that is shown", layout={"width": "max-content"})
+    asked, address = _asked(at), Address(view=choice.value)
 
-    address = Address(view=choice.value)
+    def offer_iterations(name: str) -> None:
+        """Let a person choose among those that have what the view shows."""
+        menu.unobserve_all("value")
+        has = [j for j in run.iterations if (run.folder(j) / f"{OF_ITERATIONS.get(name)}.parquet").exists()]
+        shown = getattr(made[name], "iteration", None)
+        menu.layout.display = "" if shown in has and len(has) > 1 else "none"
+        if shown in has:
+            menu.options, menu.value = [(f"iteration {j}", j) for j in has], shown
+        address.iteration = asked.get(name, 0) if name in OF_ITERATIONS else 0
+        menu.observe(lambda change: go_to_iteration(name, change.new), "value")
+
+    def go_to_iteration(name: str, iteration: int) -> None:
+        asked[name] = iteration
+        made.pop(name).close()
+        show()
 
     def show(*_: object) -> None:
         name = address.view = choice.value
@@ -98,7 +119,7 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
             if name in made:
                 made.pop(name).close()
             try:
-                made[name] = _made(run, name, at if name == first else "")
+                made[name] = _made(run, name, asked.get(name), at if name == first else "")
             except (RunError, ValueError) as error:
                 first_close = "looptool loop" in str(error) and not run.read_only
                 more = " Close this page before: it keeps the run." if first_close else ""
@@ -108,6 +129,7 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
             place.children = (_note(f"{WORDS[name]}: reading the run …"),)
             with suppress(RunError, ValueError):  # its button “refresh” says what is wrong
                 shown.refresh()
+        offer_iterations(name)
         place.children = (made[name],)
 
     def tell(words: str) -> None:
@@ -131,7 +153,7 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
     choice.observe(show, "value")
     tell(_about(run))
     show()
-    return ipywidgets.VBox([head, choice, place, address])
+    return ipywidgets.VBox([head, ipywidgets.HBox([choice, menu]), place, address])
 
 
 def open_for_page(path: str | Path, seconds: float = LOCK_SECONDS) -> Run:
@@ -156,13 +178,20 @@ def _is_empty(shown: ipywidgets.DOMWidget) -> bool:
     )
 
 
-def _made(run: Run, name: str, at: str) -> View:
+def _asked(at: str) -> dict[str, int]:
+    """The iteration that a link names, by the view that it leads to."""
+    values = dict(parse_qsl(at))
+    iteration = values.get("iteration", "")
+    return {values.get("view", ""): int(iteration)} if iteration.isdecimal() else {}
+
+
+def _made(run: Run, name: str, iteration: int | None, at: str) -> View:
     """The view; raises where there is nothing to show, or a link leads nowhere."""
-    iteration = dict(parse_qsl(at)).get("iteration", "")
-    if not dict(parse_qsl(at)).keys() - {"view", "token", "theme"}:
+    if not dict(parse_qsl(at)).keys() - {"view", "iteration", "token", "theme"}:
         at = ""  # the tab alone, as after a reload: the view begins as it always does
     make = VIEWS[name]
-    view = make(run, iteration=int(iteration)) if iteration.isdecimal() else make(run)
+    takes = iteration is not None and "iteration" in signature(make).parameters
+    view = make(run, iteration=iteration) if takes else make(run)
     return view.go_to(at) if at and isinstance(view, SampleTable) else view
 
 

@@ -16,6 +16,7 @@ from looptool_kit.widgets.labels import checked, predicted_label
 
 _REQUEST_CHARACTERS = 40
 """Of a sample's request, where a message names the sample by it."""
+BLIND = "the judge's verdicts are hidden while you decide blind: switch blind off first"
 MIN_FOR_KAPPA = 10
 """Rows that both judged from which Cohen's kappa is shown: its interval is still about 1 wide there."""
 MEANINGS: dict[VerdictName, tuple[str, str]] = {
@@ -112,6 +113,15 @@ def standing(verdict: Verdict, probe: Probe, sample: Sample) -> Label:
     """
     own = verdict.label if verdict.verdict == "LABEL_WRONG" else None
     return checked(own or predicted_label(probe.answer), sample)
+
+
+def stands(verdict: Verdict, probe: Probe, sample: Sample, label: Label | None = None) -> bool:
+    """Whether there is a label after LABEL_WRONG; with `label`, whether it is that one."""
+    try:
+        found = standing(verdict, probe, sample)
+    except ValueError:
+        return False
+    return label is None or label == found
 
 
 def named(sample: Sample) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import traitlets
 
-from looptool_kit.checks.rules import call_errors, check_sample, form_faults
+from looptool_kit.checks.rules import call_errors, form_faults
 from looptool_kit.core.errors import RunError
 from looptool_kit.core.preview import show_call, table_html
 from looptool_kit.core.records import Probe
@@ -23,16 +23,19 @@ from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, in_use, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
+from looptool_kit.widgets.answers import first_request, objections, read_answer
 from looptool_kit.widgets.detail import answer as label_card
-from looptool_kit.widgets.detail import detail
+from looptool_kit.widgets.detail import as_json, detail
 from looptool_kit.widgets.drafts import kept_at
 from looptool_kit.widgets.labels import LabelForm, label_text, predicted_label, read_label
 from looptool_kit.widgets.view import read_only_note, script, style
 from looptool_kit.world import execute, new_state
 
 Function = Callable[..., Any]
-MAX_EXAMPLE = 200
-"""Characters of the request that is shown as an example."""
+STUCK = (
+    "it cannot be executed, as a call breaks its tool's schema: keep the right answer (“keep or correct …”),"
+    " and the dialogue continues from that, or begin a new dialogue"
+)
 
 
 class TryView(LabelForm):
@@ -49,7 +52,9 @@ class TryView(LabelForm):
     policies: traitlets.List[Any] = traitlets.List(help="names of the policies").tag(sync=True)
     lost: traitlets.List[Any] = traitlets.List(help="those whose weights are not there").tag(sync=True)
     policy = traitlets.Unicode("", help="the one that is asked").tag(sync=True)
-    offered: traitlets.List[Any] = traitlets.List(help="name and description of each tool").tag(sync=True)
+    offered: traitlets.List[Any] = traitlets.List(help="name, description, schema of each tool").tag(
+        sync=True
+    )
     chosen: traitlets.List[Any] = traitlets.List(help="names of the tools on offer").tag(sync=True)
     system = traitlets.Unicode("", help="what is said before the dialogue").tag(sync=True)
     draft = traitlets.Unicode("", help="the request that is being typed").tag(sync=True)
@@ -105,6 +110,8 @@ class TryView(LabelForm):
         self._number = 0
         # The answer that a thread is writing, so that the kernel answers other views meanwhile.
         self._writing: asyncio.Task[dict[str, Any]] | None = None
+        # The right answer that was kept of the newest one: the dialogue continues from it.
+        self._right: Label | None = None
         # The sample that `kept` names, the text it was made of, and what was said then.
         self._made: tuple[Sample, str, str] | None = None
         self._state: dict[str, Any] = {}
@@ -112,10 +119,10 @@ class TryView(LabelForm):
             policies=names,
             lost=lost,
             policy=policy or there[-1],
-            offered=[[t.name, t.description] for t in self._tools.values()],
+            offered=[[t.name, t.description, as_json(t.parameters, indent=1)] for t in self._tools.values()],
             chosen=[t.name for t in first.tools] if first else [],
             system=before[0] if before else "",
-            example=_first_request(first) if first else "",
+            example=first_request(first) if first else "",
             blocked=read_only_note(run),
             kept_at=kept_at(run, self),
         )
@@ -149,21 +156,24 @@ class TryView(LabelForm):
 
         return asyncio.ensure_future(after())
 
-    def on_ask(self, request: str) -> dict[str, Any] | asyncio.Future[dict[str, Any]]:
+    def on_ask(self, request: str, again: bool = False) -> dict[str, Any] | asyncio.Future[dict[str, Any]]:
         """Let the policy answer a request or results.
 
-        The results that stand last, where the request is empty.
+        The results that stand last, where the request is empty. With `again` what the newest answer is to,
+        which takes its place.
         """
         self._refuse_while_writing()
         request = request.strip()
         results = self._answer is None and self._messages and self._messages[-1].role == "tool"
-        if not request and not results:
-            raise ValueError("type a request first")
-        if self._answer is not None and self._answer.answer.calls:
-            raise ValueError("execute the calls of the answer first, or begin a new dialogue")
+        if again and self._answer is None:
+            raise ValueError("there is no answer to ask for again")
+        if not again:
+            if not request and not results:
+                raise ValueError("type a request first")
+            self._refuse_before_execution()
         if not self.chosen:
             raise ValueError("pick at least one tool: a policy without tools can only talk")
-        messages = [*self._messages, *self._turn()]
+        messages = self._messages if again else [*self._messages, *self._turn()]
         if request:
             messages.append(Message(role="user", content=request))
         asked, by = self._to_answer(messages), self.policy
@@ -172,8 +182,8 @@ class TryView(LabelForm):
             open_engine(policy, self.run.settings.probe.batch)
 
         def taken(completion: Completion) -> dict[str, Any]:
-            answer = _probe(completion, asked, self.run.iteration)
-            self._messages, self._asked, self._by = messages, asked, by
+            answer = read_answer(completion, asked, self.run.iteration)
+            self._messages, self._asked, self._by, self._right = messages, asked, by, None
             self._answer = self._newest_answer = answer
             self._number += 1
             self._keeps(None)
@@ -195,8 +205,12 @@ class TryView(LabelForm):
         return self._writing
 
     def on_execute(self, number: int) -> dict[str, Any]:
-        """Run the newest answer's calls, confirmed by the person, without errors."""
-        calls = self._newest(number).answer.calls
+        """Run the newest answer's calls, confirmed by the person, without errors.
+
+        Where a right answer was kept of it, the calls of that.
+        """
+        self._newest(number)
+        calls = self._said().calls
         if not calls:
             raise ValueError("the answer holds no call")
         if self._answer is None:
@@ -220,7 +234,7 @@ class TryView(LabelForm):
         label = read_label(text, sample)
         if wrong := form_faults(sample.model_copy(update={"label": label})):
             raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
-        before = {s.id for s in self.samples}
+        self._right, before = label, {s.id for s in self.samples}
         made = keep_tried(self.run, sample, label, self._by, answer.text)
         file = tried_file(self.run)
         use = f"To train on them: looptool loop NEW --set seeds.source={file}"
@@ -230,7 +244,7 @@ class TryView(LabelForm):
         elif made.id != self.kept:
             self._keeps(None)
             told = f"sample {made.id} was kept earlier, in {file}. {use}"
-        return {"message": told, "made": self._made_label()}
+        return {"message": told, **self._next()}
 
     def on_take_back(self) -> dict[str, Any]:
         """Remove the sample just kept; answer with its label's text."""
@@ -239,13 +253,15 @@ class TryView(LabelForm):
         made, text, _ = self._made
         take_back(self.run, made)
         self._keeps(None)
-        file = tried_file(self.run)
-        return {"message": f"taken back: sample {made.id} is no longer in {file}", "text": text}
+        self._right = None
+        told = f"taken back: sample {made.id} is no longer in {tried_file(self.run)}"
+        return {"message": told, "text": text, **self._next()}
 
     def on_fresh(self) -> dict[str, Any]:
         """Begin a new dialogue."""
         self._refuse_while_writing()
         self._messages, self._answer, self._newest_answer, self._state = [], None, None, {}
+        self._right = None
         self._keeps(None)
         return self._shown("")
 
@@ -297,9 +313,20 @@ class TryView(LabelForm):
         """The newest answer as a turn of the dialogue; empty where it is one already."""
         if self._answer is None:
             return []
-        answer = self._answer.answer
-        text = "" if answer.calls else answer.text or self._answer.text
-        return [Message(role="assistant", content=text, tool_calls=answer.calls)]
+        said = self._said()
+        text = "" if said.calls else said.reply or self._answer.text
+        return [Message(role="assistant", content=text, tool_calls=said.calls)]
+
+    def _said(self) -> Label:
+        """What the newest answer says, or the right one that was kept of it."""
+        if self._right is not None:
+            return self._right
+        return self._newest_answer.answer.label if self._newest_answer else Label()
+
+    def _refuse_before_execution(self) -> None:
+        if self._answer is not None and self._said().calls:
+            stuck = self._next()["stuck"]
+            raise ValueError(stuck or "execute the calls of the answer first, or begin a new dialogue")
 
     def _executed(self, call: ToolCall) -> str:
         """The result of a call as JSON; an error of a function is a result too."""
@@ -336,26 +363,27 @@ class TryView(LabelForm):
             "tokens": [list(pair) for pair in zip(answer.tokens, answer.logprobs, strict=False)],
             "perplexity": answer.perplexity,
         }
-        calls, where = answer.answer.calls, "your functions" if self._functions else "the simulated world"
-        wrong = any(call_errors(call, asked.tools) for call in calls)
-        stuck = "It cannot be executed: a call breaks its tool's schema." if wrong else ""
-        runs = f"{where}: {', '.join(map(show_call, calls))}" if calls and not (wrong or executed) else ""
         return {
             "message": message,
             "sample": card,
-            "objections": _objections(asked, answer),
+            "objections": objections(asked, answer),
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
-            "runs": runs,
-            "stuck": "" if executed else stuck,
             "executed": executed,
             "number": self._number,
-            "made": self._made_label(),
+            **self._next(),
         }
 
-    def _made_label(self) -> dict[str, Any] | None:
-        """The label of the sample that was kept of the newest answer."""
-        return label_card(self._made[0].label) if self._made else None
+    def _next(self) -> dict[str, Any]:
+        """The right answer that was kept of the newest one, and what can be executed, or why nothing can."""
+        calls = self._said().calls if self._answer is not None else ()
+        wrong = any(call_errors(call, self._asked.tools) for call in calls)
+        where = "your functions" if self._functions else "the simulated world"
+        return {
+            "made": label_card(self._right) if self._right else None,
+            "runs": f"{where}: {', '.join(map(show_call, calls))}" if calls and not wrong else "",
+            "stuck": STUCK if wrong else "",
+        }
 
 
 def _is_lost(run: Run, iteration: int) -> bool:
@@ -367,33 +395,3 @@ def _is_lost(run: Run, iteration: int) -> bool:
         return not (Path(policy_of(run, iteration).adapter or "") / CONFIG).exists()
     except RunError:
         return False
-
-
-def _first_request(sample: Sample) -> str:
-    """What a user says first in a sample, in one line; its tools are the ones that are on offer at first."""
-    said = next((m.content for m in sample.messages if m.role == "user"), "")
-    return " ".join(said.split())[:MAX_EXAMPLE]
-
-
-def _probe(completion: Completion, asked: Sample, iteration: int) -> Probe:
-    """A completion with what is read from it."""
-    return Probe(
-        sample_id="",
-        iteration=iteration,
-        text=completion.text,
-        finish_reason=completion.finish_reason,
-        perplexity=completion.perplexity,
-        tokens=completion.tokens,
-        logprobs=completion.logprobs,
-        match=False,
-        correct=False,
-        state="failed",
-        answer=completion.answer(asked.tools),
-    )
-
-
-def _objections(sample: Sample, answer: Probe) -> list[str]:
-    """What the rule tier says against an answer."""
-    if answer.answer.error:
-        return [f"{answer.answer.error}: {answer.answer.detail}"]
-    return [f"{check.name}: {check.detail}" for check in check_sample(sample) if not check.passed]

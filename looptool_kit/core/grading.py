@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import JsonValue
 
-from looptool_kit.core.samples import Frozen, Label, Tool, ToolCall
+from looptool_kit.core.samples import QUESTION_MARKS, Frozen, Label, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer, canonical, canonical_calls, match
 from looptool_kit.core.wire import detect
 
@@ -122,7 +122,7 @@ def reply_fault(text: str, label: Label, tools: Sequence[Tool] = ()) -> Fault | 
         return Fault(kind="wrong_reply", expected="something said", got="")
     if form := detect(text, {t.name for t in tools}):
         return Fault(kind="wrong_reply", expected="a plain reply", got=f"a call as text ({form})")
-    if label.asks and "?" not in lowered:
+    if label.asks and not any(mark in lowered for mark in QUESTION_MARKS):
         return Fault(kind="wrong_reply", expected="a question", got=text)
     for group in label.mentions:
         if not any(wording.lower() in lowered for wording in group):

@@ -20,6 +20,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from looptool_kit.core.tables import Table
 
 Role = Literal["system", "user", "assistant", "tool"]
+QUESTION_MARKS = ("?", "？", "؟")
+"""What a question ends with, in Latin, Chinese or Japanese, and Arabic script."""
 
 
 class Frozen(BaseModel):

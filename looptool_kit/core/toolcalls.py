@@ -18,7 +18,7 @@ from typing import Any, Literal, NamedTuple
 
 from looptool_kit.core.json_text import DECODER, SPACE, first_json
 from looptool_kit.core.quick_calls import made, quick_call
-from looptool_kit.core.samples import Frozen, Label, Message, Tool, ToolCall
+from looptool_kit.core.samples import QUESTION_MARKS, Frozen, Label, Message, Tool, ToolCall
 
 ParseError = Literal["unparsable", "truncated"]
 OPEN, CLOSE = "<tool_call>", "</tool_call>"
@@ -51,11 +51,10 @@ class Answer(Frozen):
 
     @property
     def label(self) -> Label:
-        """The label that says the same.
-
-        The calls, or the text where there are none.
-        """
-        return Label(calls=self.calls, reply="" if self.calls else self.text)
+        """The label that says the same; of a question, another question is right."""
+        if self.calls:
+            return Label(calls=self.calls)
+        return Label(reply=self.text, asks=self.text.rstrip().endswith(QUESTION_MARKS))
 
     @classmethod
     def of(cls, label: Label) -> Answer:

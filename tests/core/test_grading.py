@@ -12,11 +12,9 @@ from tool_calls import (
     reply,
 )
 
-from looptool_kit.core.grading import align, diagnose
+from looptool_kit.core.grading import align, diagnose, grade
 from looptool_kit.core.samples import Label, ToolCall
-from looptool_kit.core.toolcalls import (
-    canonical,
-)
+from looptool_kit.core.toolcalls import Answer, canonical
 
 # ------------------------------------------------------------- diagnose
 
@@ -61,4 +59,15 @@ def test_align_uses_each_call_once(a: tuple[ToolCall, ...], b: tuple[ToolCall, .
     assert [p[0] for p in pairs if p[0] is not None] == list(a)
     assert sorted(map(canonical, (p[1].model_dump() for p in pairs if p[1] is not None))) == sorted(
         map(canonical, (c.model_dump() for c in b))
+    )
+
+
+@pytest.mark.parametrize("question", ["Which city?", "哪个城市？", "أي مدينة؟", " For how many? "])
+def test_the_label_of_a_question_wants_a_question(question: str) -> None:
+    label = Answer(text=question).label
+    assert label.asks and grade(Answer(text=question), label).correct
+    assert not grade(Answer(text="It is done."), label).correct
+    assert (
+        not Answer(text=f"{question} I guess.").label.asks
+        and not Answer(calls=(call(),), text=question).label.asks
     )

@@ -343,3 +343,41 @@ def test_the_fallback_without_a_kernel_is_text(run: Run) -> None:
         and html.escape("<script>") in text
     )
     assert "Disagreements of iteration 2" in text and f"left {len(verdicts)}" in text
+
+
+def test_no_verdict_throws_away_what_is_changed_in_the_form(view: DisagreementView) -> None:
+    row = shown(view)
+    for verdict in VERDICTS:
+        view.drafts = {row["id"]: "That cannot be done here."}
+        assert "not saved yet" in asked(view, "decide", id=row["id"], verdict=verdict)["error"], verdict
+        assert view.drafts and not view.decisions
+    # A label that is looked at and left as it is stops nobody.
+    view.drafts = {row["id"]: row["text"]}
+    asked(view, "decide", id=row["id"], verdict="PRED_WRONG")
+    assert row["id"] in view.decisions and not view.drafts
+
+
+def test_a_label_that_was_written_and_undone_is_in_the_form_again(view: DisagreementView) -> None:
+    id = shown(view)["id"]
+    asked(view, "label", id=id, text="That cannot be done here.", note="no such tool")
+    assert asked(view, "undo") and view.drafts == {id: "That cannot be done here."}
+    assert view.notes == {id: "no such tool"} and not view.decisions
+    view.drafts = {}
+    # The prediction is one key away, so it is in no form.
+    for other in with_verdict(view, "PRED_WRONG"):
+        if "error" not in asked(view, "decide", id=other, verdict="LABEL_WRONG"):
+            break
+    asked(view, "undo")
+    assert not view.drafts
+
+
+def test_a_question_that_becomes_the_label_must_be_a_question(run: Run) -> None:
+    view = DisagreementView(run)
+    rows = [Probe.model_validate(p.model_dump() | {"answer": {"text": "Which city?"}}) for p in view.probes]
+    Probes(rows).write(run.folder(view.iteration) / "probes.parquet")
+    view = DisagreementView(run)
+    pairs = zip(view.samples, view.verdicts, strict=True)
+    id = next(s.id for s, v in pairs if s.label.calls and v.verdict != "LABEL_WRONG")
+    asked(view, "decide", id=id, verdict="LABEL_WRONG")
+    label = Label.model_validate(view.decisions[id].value["label"])  # type: ignore[index,call-overload]
+    assert label == Label(reply="Which city?", asks=True)

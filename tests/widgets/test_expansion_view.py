@@ -351,3 +351,14 @@ def test_seeds_are_filtered_by_what_was_decided_on_their_children(run: Run) -> N
     column = view.rows.names.index("decided")
     assert view.on_page(0, 1)["rows"][0][column] == "accepted"
     assert ExpansionView(Run.open(run.path, read_only=True)).rows.values("decided")[0] == ("accepted", 2)
+
+
+def test_a_child_is_not_decided_while_its_edit_is_not_saved(run: Run) -> None:
+    view = ExpansionView(run)
+    id = child(view, "accepted")
+    text = card(view, id)["text"]
+    view.drafts = {id: text | {"request": "Something else."}}
+    for value in ("accept", "reject"):
+        assert "not saved yet" in asked(view, "decide", id=id, value=value)["error"]
+    view.drafts = {id: text}
+    assert "Rejected" in asked(view, "decide", id=id, value="reject")["message"]

@@ -27,7 +27,7 @@ RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
 def test_the_map_counts_what_was_decided_in_another_tab_when_it_is_shown_again(run: Run) -> None:
     page = run_page(run, "view=LoopMap")
-    choice, place = page.children[1], page.children[2]
+    choice, place = page.children[1].children[0], page.children[2]
     [loop] = place.children
     loop.selected, drawn = ["node", "D2/verdict/PRED_WRONG"], loop.drawn
     wrong, selected = len(loop.selection), loop.selected

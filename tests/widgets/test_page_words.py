@@ -45,7 +45,8 @@ def test_the_page_says_nothing_that_only_a_notebook_can_do(
 ) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     page = run_page(shown)
-    head, choice, place, address = page.children
+    head, bar, place, address = page.children
+    choice = bar.children[0]
     for name in VIEWS:
         choice.value = name
         assert address.view == name, "a reload opens this tab"

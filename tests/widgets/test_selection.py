@@ -202,7 +202,7 @@ def test_a_column_sorted_descending_is_sorted_again_when_it_changes(run: Run) ->
 
 def test_the_page_offers_every_view_and_says_why_there_is_nothing(run: Run, tmp_path: Path) -> None:
     page = run_page(run)
-    choice, place = page.children[1], page.children[2]
+    choice, place = page.children[1].children[0], page.children[2]
     for _, name in choice.options:
         choice.value = name
         [shown] = place.children
@@ -217,7 +217,7 @@ def test_a_view_that_was_empty_is_made_again_when_a_person_comes_back(
 ) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     page = run_page(run, "view=JudgeCheckView")
-    choice, place = page.children[1], page.children[2]
+    choice, place = page.children[1].children[0], page.children[2]
     [empty] = place.children
     assert f"looptool judge-check {run.path}" in empty.missing and empty.missing.endswith(
         "Then come back to this tab."
@@ -262,3 +262,25 @@ def test_a_run_that_another_process_works_on_is_opened_read_only(
     [note] = page.children[0].children
     [other] = page.children[2].children
     assert "saved at once" in note.value and other is not first and not other.run.read_only
+
+
+def test_the_page_leads_to_the_desk_of_every_iteration(run: Run) -> None:
+    page = run_page(run, "view=DisagreementView")
+    (choice, menu), place, address = page.children[1].children, page.children[2], page.children[3]
+    [newest] = place.children
+    assert len(menu.options) > 1 and menu.value == newest.iteration == menu.options[-1][1]
+    asked(newest, "decide", id=newest.samples[0].id, verdict="PRED_WRONG")
+    menu.value = 1
+    [first] = place.children
+    assert first.iteration == 1 and address.iteration == 1 and not first.decisions
+    choice.value = "LoopMap"
+    assert menu.layout.display == "none" and address.iteration == 0
+    choice.value = "ExpansionView"
+    assert place.children[0].iteration == menu.value == menu.options[-1][1], "each view has its own"
+    choice.value = "DisagreementView"
+    assert place.children == (first,) and menu.value == 1 == address.iteration
+    # What the address says is where a page that is loaded again begins.
+    again = run_page(run, "view=DisagreementView&iteration=1")
+    assert again.children[2].children[0].iteration == 1 and again.children[1].children[1].value == 1
+    # A link may say anything.
+    assert run_page(run, "view=TryView&iteration=1").children[2].children

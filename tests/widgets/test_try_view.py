@@ -269,3 +269,43 @@ def test_policies_without_weights_are_said_to_be_so_and_not_chosen(tmp_path: Pat
     assert view.lost == ["D1", "D2", "D3"] and view.policy == "base" and view.policies[1:] == view.lost
     with pytest.raises(ValueError, match="weights of D2 are not in .*base"):
         TryView(run, "D2")
+
+
+def test_the_dialogue_goes_on_from_the_right_answer_where_a_call_cannot_be_executed(
+    run: Run, speaker: Speaker
+) -> None:
+    speaker.says = f"<tool_call>\n{json.dumps(CALL | {'arguments': {'device': 'humidifier'}})}\n</tool_call>"
+    view = TryView(run)
+    said = asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    number = said["number"]
+    assert "breaks its tool's schema" in said["stuck"] and said["runs"] == "" and said["made"] is None
+    told = asked(view, "ask", request="And now?")["error"]
+    assert "keep the right answer" in told and "execute the calls" not in told
+    kept = asked(view, "save", text=json.dumps([CALL]), number=number)
+    assert kept["made"]["calls"] and "06:30" in kept["runs"] and kept["stuck"] == ""
+    assert asked(view, "take_back")["stuck"] == said["stuck"], "taken back, it stands no more"
+    asked(view, "save", text=json.dumps([CALL]), number=number)
+    assert "execute the calls" in asked(view, "ask", request="And now?")["error"]
+    done = asked(view, "execute", number=number)["sample"]["messages"]
+    assert [m["role"] for m in done] == ["system", "user", "assistant", "tool"]
+    assert done[2]["calls"][0]["arguments"] == [[k, json.dumps(v)] for k, v in ARGUMENTS.items()]
+    assert "error" not in json.loads(done[3]["content"])
+    # A call corrected to a reply is a turn as it is.
+    asked(view, "fresh")
+    number = asked(view, "ask", request="Good morning!")["number"]
+    asked(view, "save", text="Good morning! What can I do?", number=number)
+    turns = asked(view, "ask", request="Nothing.")["sample"]["messages"]
+    assert [m["content"] for m in turns[1:]] == ["Good morning!", "Good morning! What can I do?", "Nothing."]
+
+
+def test_another_policy_is_asked_the_same_again(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    first = asked(view, "ask", request="Humidifier off at 6:30am.")
+    asked(view, "save", text=json.dumps([CALL]), number=first["number"])
+    view.policy = "base"
+    second = asked(view, "ask", request="", again=True)
+    assert second["by"] == "base" and second["number"] != first["number"] and second["made"] is None
+    assert second["sample"]["messages"] == first["sample"]["messages"] and len(view.samples) == 1
+    assert speaker.heard[0].messages == speaker.heard[1].messages
+    asked(view, "execute", number=second["number"])
+    assert "no answer to ask for again" in asked(view, "ask", request="", again=True)["error"]

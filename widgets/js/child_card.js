@@ -119,7 +119,8 @@ function toolChanges([gone, added]) {
 
 /**
  * The editor of a child.
- * @param {Draft} draft
+ * @param {Draft} draft as it is edited so far
+ * @param {Draft} given the child as it is
  * @param {object} on
  * @param {() => Promise<SampleDetail | null>} on.unfold the child, for the tools on offer
  * @param {(text: string, tools: SampleDetail["tools"]) => Promise<{ faults: Fault[] }>} on.check
@@ -127,7 +128,7 @@ function toolChanges([gone, added]) {
  * @param {(draft: Draft) => Promise<string>} on.save answers with what is wrong, empty if it was saved
  * @param {() => void} on.leave
  */
-function childEditor(draft, on) {
+function childEditor(draft, given, on) {
   const request = h("textarea", {
     rows: 3,
     dir: "auto",
@@ -143,7 +144,7 @@ function childEditor(draft, on) {
   const box = h("div", {});
   on.unfold().then((sample) => {
     const tools = sample?.tools ?? [];
-    label = labelForm(draft.label, tools, fault.changed, (text) => on.check(text, tools));
+    label = labelForm(draft.label, tools, fault.changed, (text) => on.check(text, tools), given.label);
     box.replaceChildren(label.node);
   });
   const save = async () => {
@@ -157,23 +158,24 @@ function childEditor(draft, on) {
   const buttons = [
     h("button", { type: "button", title: "check and record (Ctrl+Enter)", onclick: save }, "save edit"),
     h("button", { type: "button", title: "leave the child as it was (Escape)", onclick: leave }, "cancel"),
-    h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
   ];
   const form = h(
     "div",
     { class: "lt-editor", role: "group", "aria-label": "edit this child" },
-    h("div", { class: "lt-row" }, h("strong", {}, "this child"), buttons),
-    fault.node,
+    editorHead(fault.node, h("strong", {}, "this child"), ...buttons),
     h("label", {}, "request (the last user message)", request),
     box,
   );
   request.addEventListener("input", fault.changed);
   form.addEventListener("focusout", typing.now);
   form.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (!saves && event.key !== "Escape") return;
     event.preventDefault();
     event.stopPropagation();
-    save();
+    const now = written();
+    if (saves) save();
+    else fault.escape(now.request !== given.request || now.label !== given.label, leave);
   });
   return form;
 }

@@ -59,7 +59,7 @@ function cardMaker(model, state, panel, { act, close, goOn, failed }) {
   /** @param {ChildCard} card */
   const editorOf = (card) => {
     const { id, text } = card;
-    return childEditor(model.get("drafts")[id] ?? text, {
+    return childEditor(model.get("drafts")[id] ?? text, text, {
       unfold: () => unfold(card),
       check: (label, tools) => ask(model, "check", { text: label, tools }),
       typed: (draft) => put(model, { drafts: { ...model.get("drafts"), [id]: draft } }),

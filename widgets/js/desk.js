@@ -152,7 +152,8 @@ function noteField(model, current, say, leave) {
  * @param {() => void} leave puts the focus back on the desk
  */
 function labelDesk(model, current, save, leave) {
-  const node = h("div", {});
+  const node = h("div", { class: "lt-editing" });
+  let keep = () => {};
   /** @param {string} id @param {string | null} text null: no label is being edited */
   const draft = (id, text) => {
     const { [id]: _, ...others } = model.get("drafts");
@@ -164,7 +165,7 @@ function labelDesk(model, current, save, leave) {
     const { id } = row;
     const text = id === null ? undefined : model.get("drafts")[id];
     if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
-    const opened = labelEditor(text, row.detail.tools, {
+    const opened = labelEditor(text, row.text, row.detail.tools, {
       typed: (label) => draft(id, label),
       check: (label) => ask(model, "check", { text: label, tools: row.detail.tools }),
       save: (label) => save(id, label),
@@ -175,6 +176,7 @@ function labelDesk(model, current, save, leave) {
       },
     });
     node.replaceChildren(opened.node);
+    keep = opened.keep;
     if (focus) opened.focus(differingIn(row.detail));
     return undefined;
   }
@@ -188,11 +190,17 @@ function labelDesk(model, current, save, leave) {
     const { id } = current();
     return id !== null && id in model.get("drafts") && node.firstChild !== null;
   };
-  return { node, draw, edit, isOpen };
+  return { node, draw, edit, isOpen, keep: () => keep() };
 }
 
-/** The selected sample, and what the judge weighed. */
+/** The selected sample, its request, which stays in sight, and what the judge weighed. */
 function samplePanel() {
+  const asked = h("div", {
+    class: "lt-asked lt-turn lt-user",
+    role: "note",
+    "aria-label": "request",
+    dir: "auto",
+  });
   const card = h("div", { class: "lt-card", tabindex: "0", role: "region", "aria-label": "sample" });
   const side = h("div", { class: "lt-weighed", tabindex: "0", role: "region", "aria-label": "verdict" });
   const hidden = "The judge's verdict and its reasons are hidden until you have decided (blind).";
@@ -200,23 +208,35 @@ function samplePanel() {
   const show = (row) => {
     if (row.id !== null) {
       const { verdict } = row.detail;
+      asked.textContent = plain(lastRequest(row.detail));
       card.replaceChildren(sampleCard(row.detail));
       side.replaceChildren(verdict ? judgement(verdict) : h("p", { class: "lt-small" }, hidden));
       if (row.decision) side.prepend(decisionNote(row.decision));
     } else {
       card.replaceChildren(h("p", { class: "lt-small" }, "No row is selected."));
+      asked.replaceChildren();
       side.replaceChildren();
     }
-    card.scrollTop = side.scrollTop = 0;
+    card.scrollTop = side.scrollTop = asked.scrollTop = 0;
     card.dataset.row = row.id ?? "";
   };
-  return { side, card, show };
+  return { asked, side, card, show };
 }
 
 /**
- * How far the review is, and how person and judge agree.
+ * How far the review is, and how person and judge agree; what counts stands in the tooltip.
+ * @param {HTMLElement} node
  * @param {DisagreementTraits["progress"]} progress
  */
+function showProgress(node, progress) {
+  const { needs, blind } = progress;
+  node.textContent = progressWords(progress);
+  node.title =
+    (blind ? "Only rows decided blind count: the verdict that was seen sways. " : "") +
+    `Cohen's kappa is shown from ${needs} rows on that you both judged, with more than one verdict of each.`;
+}
+
+/** @param {DisagreementTraits["progress"]} progress */
 function progressWords({ reviewed, left, n, observed, kappa, needs, together, blind }) {
   const done = `✓ reviewed ${reviewed.toLocaleString()} / left ${left.toLocaleString()}`;
   const bulk = together
@@ -224,9 +244,9 @@ function progressWords({ reviewed, left, n, observed, kappa, needs, together, bl
     : "";
   if (!n || observed === null) return done + bulk;
   const [value, ...interval] = (kappa ?? []).map((x) => x.toFixed(2));
-  const few = `too few to say (from ${needs} rows on, with more than one verdict of each of you)`;
+  const few = `too few to say (from ${needs} rows on)`;
   const coefficient = kappa ? `${value} [${interval.join(", ")}]` : few;
-  const how = blind ? "decided blind" : "decided one by one";
+  const how = blind ? "decided blind (others do not count)" : "decided one by one";
   const agreed = `you and the judge agree on ${Math.round(observed * n)} of ${n} ${how}`;
   return `${done} · ${agreed} · Cohen's kappa ${coefficient}${bulk}`;
 }

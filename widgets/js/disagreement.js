@@ -123,7 +123,7 @@ const keyList = (choices) =>
     ...choices.map(
       ([name, , effect], i) => /** @type {[string, string]} */ ([String(i + 1), `${name}: ${effect}`]),
     ),
-    ["e", "edit the label; Ctrl+Enter saves, Escape leaves"],
+    ["e", "edit the label; Ctrl+Enter saves, Escape leaves, twice where it is changed"],
     ["s", "skip to the next row not reviewed"],
     ["u", "undo the last decision"],
     ["n", "write a note; Enter keeps it"],
@@ -140,10 +140,11 @@ const keyList = (choices) =>
  * @param {() => ReviewedRow} current
  * @param {ReturnType<typeof deskQueue>} queue
  * @param {{
- *   note: ReturnType<typeof noteField>, keys: HTMLElement, say: Say, leave: () => void, unseen: () => boolean
+ *   note: ReturnType<typeof noteField>, keys: HTMLElement, say: Say, leave: () => void,
+ *   unseen: () => boolean, keepLabel: () => void
  * }} parts
  */
-function deskActions(model, current, queue, { note, keys, say, leave, unseen }) {
+function deskActions(model, current, queue, { note, keys, say, leave, unseen, keepLabel }) {
   const blocked = model.get("blocked");
   /** Presses since the last decision that were not taken, because nobody had seen the row yet. */
   let untaken = 0;
@@ -176,6 +177,7 @@ function deskActions(model, current, queue, { note, keys, say, leave, unseen }) 
       : onRow(({ id }) => {
           untaken = 0;
           note.keep();
+          keepLabel(); // Python decides nothing while a changed label is not saved
           queue.act("decide", { id, verdict, note: note.node.value });
         });
   /** @param {string} id @param {string} text */
@@ -269,7 +271,7 @@ function deskFrame(model, { head, table, editor, panel, buttons, foot, over }) {
       "div",
       { class: "lt-desk" },
       table.grid,
-      h("div", { class: "lt-middle" }, editor, panel.card),
+      h("div", { class: "lt-middle" }, panel.asked, editor, panel.card),
       panel.side,
     ),
     h("div", { class: "lt-row", role: "toolbar", "aria-label": "verdict" }, verdicts, others, bulk),
@@ -345,7 +347,9 @@ function render({ model, el }) {
   const queue = deskQueue(model, line.say, show);
   const note = noteField(model, current, line.say, rest);
   const keys = keyList(choices);
-  const desk = deskActions(model, current, queue, { note, keys, say: line.say, leave: rest, unseen });
+  const keepLabel = () => label.keep();
+  const parts = { note, keys, say: line.say, leave: rest, unseen, keepLabel };
+  const desk = deskActions(model, current, queue, parts);
   const label = labelDesk(model, current, desk.saveLabel, rest);
   const edit = () => desk.onRow(label.edit);
   const bulk = async () => {
@@ -378,7 +382,7 @@ function render({ model, el }) {
   const stops = [
     follow(model, ["version", "cursor"], queue.draw),
     follow(model, ["progress"], () => {
-      progress.textContent = progressWords(model.get("progress"));
+      showProgress(progress, model.get("progress"));
     }),
     table.stop,
     menu.stop,

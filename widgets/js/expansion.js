@@ -7,7 +7,7 @@ const KEYS = [
   ["J / K", "next / previous seed"],
   ["a", "accept the child, then to the next one that is not decided"],
   ["r", "reject it, then to the next one"],
-  ["e", "edit it; Ctrl+Enter records, Escape leaves"],
+  ["e", "edit it; Ctrl+Enter records, Escape leaves, twice where it is changed"],
   ["u", "take the last decision back, and to its child"],
   ["?", "show or hide this; Escape hides it"],
 ];
@@ -195,7 +195,9 @@ function childActs(model, state, panel, say) {
     put(model, { editing: "", drafts });
     focusOn(panel);
   };
-  return { act, decide, undo, close, goOn, withFocus, failed };
+  /** What is changed there is dropped by a second thought alone. */
+  const toForm = () => panel.querySelector("textarea")?.focus();
+  return { act, decide, undo, close, toForm, goOn, withFocus, failed };
 }
 
 /**
@@ -256,7 +258,7 @@ function seedLoader(model, state, cards, { root, panel, top }, failed) {
  * @param {ReturnType<typeof childActs>} acts
  * @param {{ node: HTMLElement, toggle: () => void }} help
  */
-function expansionKeys(model, root, state, { act, decide, undo, close, withFocus, failed }, help) {
+function expansionKeys(model, root, state, { act, decide, undo, close, toForm, withFocus, failed }, help) {
   /** What the last key does, under way or done. @type {Promise<unknown>} */
   let last = Promise.resolve();
   /** Do this after what the keys before it do, on the seed that they led to. @param {() => unknown} action */
@@ -282,6 +284,7 @@ function expansionKeys(model, root, state, { act, decide, undo, close, withFocus
     "?": help.toggle,
     Escape: () => {
       if (!help.node.hidden) help.toggle();
+      else if (model.get("editing") in model.get("drafts")) toForm();
       else if (model.get("editing")) close();
     },
   });

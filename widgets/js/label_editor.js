@@ -2,7 +2,8 @@
 
 /**
  * The editor of a label.
- * @param {string} text
+ * @param {string} text as it is edited so far
+ * @param {string} given the label that stands
  * @param {SampleDetail["tools"]} tools on offer in the sample
  * @param {object} on
  * @param {(text: string) => void} on.typed called a moment after the last change
@@ -10,10 +11,10 @@
  * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was saved
  * @param {() => void} on.leave
  */
-function labelEditor(text, tools, on) {
+function labelEditor(text, given, tools, on) {
   const typing = keeper(() => on.typed(form.text()));
   const fault = refusal(typing.later);
-  const form = labelForm(text, tools, fault.changed, on.check);
+  const form = labelForm(text, tools, fault.changed, on.check, given);
   const save = async () => {
     typing.now();
     fault.tell(await on.save(form.text()));
@@ -26,15 +27,12 @@ function labelEditor(text, tools, on) {
   const node = h(
     "div",
     { class: "lt-editor", role: "group", "aria-label": "the right label" },
-    h(
-      "div",
-      { class: "lt-row" },
+    editorHead(
+      fault.node,
       h("strong", {}, "the right label"),
       h("button", { onclick: save, title: saveTitle }, "save label"),
       h("button", { onclick: leave, title: "leave the label as it was (Escape)" }, "cancel"),
-      h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
     ),
-    fault.node,
     form.node,
   );
   node.addEventListener("focusout", typing.now);
@@ -44,7 +42,7 @@ function labelEditor(text, tools, on) {
     event.preventDefault();
     event.stopPropagation();
     if (saves) save();
-    else leave();
+    else fault.escape(form.text() !== given, leave);
   });
-  return { node, focus: form.focus };
+  return { node, focus: form.focus, keep: typing.now };
 }

@@ -22,8 +22,32 @@ function refusal(later) {
   const tell = (/** @type {string} */ words) => {
     node.textContent = plain(words);
   };
-  return { node, changed, tell };
+  const unsaved = "Changed, and not saved: Ctrl+Enter saves it, Escape once more drops the change.";
+  /** What Escape does. @param {boolean} isChanged @param {() => void} leave */
+  const escape = (isChanged, leave) => {
+    if (isChanged && node.textContent !== unsaved) tell(unsaved);
+    else leave();
+  };
+  return { node, changed, tell, escape };
 }
+
+/**
+ * What stays in sight while an editor is scrolled: its name, its buttons, and why nothing was saved.
+ * @param {HTMLElement} fault
+ * @param {HTMLElement[]} parts
+ */
+const editorHead = (fault, ...parts) =>
+  h(
+    "div",
+    { class: "lt-editor-head" },
+    h(
+      "div",
+      { class: "lt-row" },
+      parts,
+      h("span", { class: "lt-small" }, h("kbd", {}, "Ctrl+Enter"), " saves"),
+    ),
+    fault,
+  );
 
 /** The tab that a person chose last. @type {"form" | "JSON"} */
 let chosenTab = "form";
@@ -164,7 +188,7 @@ function replyFields(label, changed) {
     changed();
   });
   const group =
-    "what a right reply must mention: a line each, alternatives with |; empty: any reply is right";
+    "what a right reply must mention: a line each, alternatives with |; empty: nothing in particular";
   return h(
     "fieldset",
     {},
@@ -254,11 +278,12 @@ const differingIn = ({ aligned }) =>
  * @param {SampleDetail["tools"]} tools
  * @param {() => void} changed
  * @param {(text: string) => Promise<{ faults: Fault[] }>} check what Python says of the text
+ * @param {string} [before] the label before it was edited, where `given` is a draft of it
  */
-function labelForm(given, tools, changed, check) {
+function labelForm(given, tools, changed, check, before = given) {
   let text = given;
   /** @type {WrittenLabel} what the form showed last */
-  let earlier = { plain: false, calls: [], reply: "", mentions: [], asks: false };
+  let earlier = readLabel(before) ?? { plain: false, calls: [], reply: "", mentions: [], asks: false };
   const panel = h("div", { role: "tabpanel", "aria-label": "label" });
   const note = h("div", { class: "lt-small" });
   /** @param {string} now */

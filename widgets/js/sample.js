@@ -74,6 +74,9 @@ function dialogueOf({ messages }, from = lastMessages(messages)) {
   );
 }
 
+/** What the user said last in a dialogue. @param {SampleDetail} d */
+const lastRequest = ({ messages }) => messages.findLast(({ role }) => role === "user")?.content ?? "";
+
 /** Names of tools that are called by label or prediction. @param {SampleDetail} d */
 const calledIn = (d) => [...new Set([...d.label.calls, ...(d.prediction?.calls ?? [])].map((c) => c.name))];
 

@@ -6,22 +6,19 @@
  * @param {string} text
  * @param {SampleDetail["tools"]} tools on offer
  * @param {object} on
+ * @param {string} on.given the answer, before it is corrected
  * @param {(text: string) => void} on.typed called a moment after the last change
  * @param {(text: string) => Promise<{ faults: Fault[] }>} on.check
  * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was kept
  * @param {() => void} on.cancel
  */
 function rightLabel(text, tools, on) {
-  const fault = h("div", { class: "lt-status lt-bad", role: "alert" });
   const typing = keeper(() => on.typed(form.text()));
-  const changed = () => {
-    fault.textContent = "";
-    typing.later();
-  };
-  const form = labelForm(text, tools, changed, on.check);
+  const fault = refusal(typing.later);
+  const form = labelForm(text, tools, fault.changed, on.check, on.given);
   const keep = async () => {
     typing.now();
-    fault.textContent = plain(await on.save(form.text()));
+    fault.tell(await on.save(form.text()));
   };
   const cancel = () => {
     typing.drop();
@@ -30,9 +27,9 @@ function rightLabel(text, tools, on) {
   const title = "keep it as a sample (Ctrl+Enter)";
   const button = h("button", { onclick: keep, title }, "keep as a sample");
   const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
-  const keeping = h("div", { class: "lt-row" }, button, leave);
+  const head = editorHead(fault.node, h("strong", {}, "the right answer"), button, leave);
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
-  const node = h("div", props, h("strong", {}, "the right answer"), form.node, fault, keeping);
+  const node = h("div", props, head, form.node);
   node.addEventListener("focusout", typing.now);
   node.addEventListener("keydown", (event) => {
     const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
@@ -40,13 +37,10 @@ function rightLabel(text, tools, on) {
     event.preventDefault();
     event.stopPropagation();
     if (kept) keep();
-    else cancel();
+    else fault.escape(form.text() !== on.given, cancel);
   });
   return { node, focus: form.focus, keep: typing.now };
 }
-
-/** What the user said last in a dialogue. @param {SampleDetail} sample */
-const lastRequest = ({ messages }) => messages.findLast(({ role }) => role === "user")?.content ?? "";
 
 /** @param {Place<TryTraits, TryQuestions>} place */
 function render({ model, el }) {
@@ -102,13 +96,13 @@ function render({ model, el }) {
 
   const kept = halfWritten(model);
   const drop = () => put(model, { written: {} });
-  const nothing = { given: "", keep: () => {}, write: null, forget: drop, kept: () => {} };
+  const nothing = { given: "", keep: () => {}, write: null, forget: drop, next: () => {} };
   /**
    * The form of the answer that is shown: its first text, what keeps its draft, opens it, forgets it, and
-   * shows the right answer that was kept.
+   * shows what can be done next.
    * @type {{
    *   given: string, keep: () => void, write: ((text: string) => void) | null, forget: () => void,
-   *   kept: (made: SampleDetail["label"] | null) => void,
+   *   next: (next: NextStep) => void,
    * }}
    */
   let opened = nothing;
@@ -125,9 +119,9 @@ function render({ model, el }) {
   };
   const takeBack = async () => {
     try {
-      const { message, text } = await ask(model, "take_back");
+      const { message, text, ...next } = await ask(model, "take_back");
       line.say(message);
-      opened.kept(null);
+      opened.next(next);
       opened.write?.(text);
     } catch (error) {
       line.say(wordsOf(error), true);
@@ -173,6 +167,11 @@ function render({ model, el }) {
     if (said.trim()) talk.append(waiting);
     return waiting;
   };
+  /** Let the policy of the menu answer what the shown answer is to. */
+  const askAgain = () => {
+    if (mayClose())
+      show(() => ask(model, "ask", { request: "", again: true }), isWriting(model.get("policy")));
+  };
   /** The request goes into the dialogue at once; whatever is typed until the answer stays in the field. */
   const asking = async () => {
     if (busy || !mayClose()) return;
@@ -181,7 +180,13 @@ function render({ model, el }) {
     const waiting = waitFor(said);
     request.value = "";
     put(model, { draft: "" });
-    if (await show(() => ask(model, "ask", { request: said }), isWriting(model.get("policy")))) return;
+    if (onPage()) kept.write("asked", "", said); // loaded again meanwhile, the page has another kernel
+    const isAnswered = await show(
+      () => ask(model, "ask", { request: said, again: false }),
+      isWriting(model.get("policy")),
+    );
+    kept.write("asked", "");
+    if (isAnswered) return;
     waiting.remove();
     if (!talk.childElementCount) talk.append(intro);
     if (request.value) return;
@@ -189,7 +194,8 @@ function render({ model, el }) {
     put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, runs, stuck, by, number, executed, made }) => {
+  const answerParts = ({ sample, objections, label, by, number, executed, ...first }) => {
+    let { runs } = first;
     opened = nothing;
     if (!sample.tokens) return [];
     const said = lastRequest(sample);
@@ -205,12 +211,17 @@ function render({ model, el }) {
     };
     const place = h("div", {});
     const right = h("section", { "aria-label": "the right answer that was kept" });
-    /** @param {SampleDetail["label"] | null} answer */
-    const showKept = (answer) => {
-      const head = h("h4", {}, "kept as the right answer");
-      right.replaceChildren(...(answer ? [head, answerOf(answer)].flat() : []));
+    const row = h("div", { class: "lt-row" });
+    /** The right answer that was kept, and what can be done next. @param {NextStep} next */
+    const showNext = (next) => {
+      const head = h("h4", {}, "kept as the right answer, from which the dialogue continues");
+      right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
+      runs = next.runs;
+      const stuck = next.stuck ? h("span", {}, `${next.stuck.replace(/^i/, "I")}.`) : null;
+      const again = h("button", { onclick: askAgain, title: againTitle }, "ask again");
+      const all = [runs ? run : null, make, executed ? null : again, back, stuck];
+      row.replaceChildren(...all.filter((node) => node !== null));
     };
-    showKept(made);
     const close = (/** @type {HTMLElement} */ next) => {
       place.replaceChildren();
       next.focus();
@@ -233,9 +244,9 @@ function render({ model, el }) {
     };
     const save = async (/** @type {string} */ text) => {
       try {
-        const { message, made: now } = await ask(model, "save", { text, number });
-        line.say(message);
-        showKept(now);
+        const next = await ask(model, "save", { text, number });
+        line.say(next.message);
+        showNext(next);
         leave();
         return "";
       } catch (error) {
@@ -248,7 +259,7 @@ function render({ model, el }) {
     };
     const open = (/** @type {string} */ text) => {
       const check = (/** @type {string} */ now) => ask(model, "check", { text: now, tools: sample.tools });
-      const form = rightLabel(text, sample.tools, { typed, check, save, cancel: leave });
+      const form = rightLabel(text, sample.tools, { given: label, typed, check, save, cancel: leave });
       place.replaceChildren(form.node);
       opened.keep = form.keep;
       return form;
@@ -258,7 +269,7 @@ function render({ model, el }) {
       open(text).focus(accused);
     };
     const correct = () => write(model.get("written").text ?? label);
-    opened = { given: label, keep: () => {}, write, forget, kept: showKept };
+    opened = { given: label, keep: () => {}, write, forget, next: showNext };
     const before = model.get("written");
     const later = kept.read("right answer", isText)[said];
     if (before.number === number && before.text !== undefined) open(before.text);
@@ -272,6 +283,7 @@ function render({ model, el }) {
       title: "make a sample of this answer, as it is or with the right label",
     };
     const make = h("button", props, "keep or correct …");
+    showNext(first);
     const none = h("div", { class: "lt-small" }, "no rule is broken (the values may still be wrong)");
     const against = h(
       "ul",
@@ -284,7 +296,7 @@ function render({ model, el }) {
       ...(executed ? [] : [answerOf(sample.label)].flat()),
       objections.length ? against : none,
       tokensOf(sample) ?? "",
-      h("div", { class: "lt-row" }, runs ? run : null, make, back, stuck ? h("span", {}, stuck) : null),
+      row,
       right,
       place,
     ];
@@ -298,6 +310,8 @@ function render({ model, el }) {
   const fresh = h("button", { onclick: begin, title: "begin again with an empty dialogue" }, "new dialogue");
   const backTitle = "take the sample that was kept of this answer out of its file again";
   const back = h("button", { onclick: takeBack, title: backTitle }, "take the kept sample back");
+  const againTitle =
+    "let the policy that is chosen above answer the same, with the tools chosen now; a kept sample stays";
   const send = h("button", { onclick: asking, title: "let the policy answer (Enter)" }, "ask");
   const root = frame(
     "try a policy",
@@ -317,7 +331,7 @@ function render({ model, el }) {
     line.node,
   );
   el.append(root);
-  const earlier = kept.read("request", isText)[""] ?? "";
+  const earlier = kept.read("request", isText)[""] ?? kept.read("asked", isText)[""] ?? "";
   const [unkept] = Object.keys(kept.read("right answer", isText));
   if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept });
   // A page or a tab that is opened again while the policy writes says so.

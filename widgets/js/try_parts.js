@@ -12,7 +12,7 @@ function toolPicker(model) {
     "aria-label": "find a tool",
     title: "show only the tools with these words",
   });
-  const boxes = model.get("offered").map(([name, about]) => {
+  const boxes = model.get("offered").map(([name, about, schema]) => {
     const box = h("input", {
       type: "checkbox",
       value: name,
@@ -21,16 +21,22 @@ function toolPicker(model) {
         put(model, { chosen: box.checked ? [...others, name] : others });
       },
     });
+    const label = h(
+      "label",
+      { title: "offer this tool" },
+      box,
+      " ",
+      h("code", {}, name),
+      h("span", { class: "lt-small" }, ` ${about}`),
+    );
+    const parameters = h("details", {}, h("summary", { class: "lt-small" }, "parameters"));
+    // Drawn when it is unfolded: a run may have hundreds of tools.
+    parameters.addEventListener("toggle", () => {
+      if (parameters.children.length === 1) parameters.append(h("pre", {}, schema));
+    });
     return {
       box,
-      node: h(
-        "label",
-        { title: "offer this tool" },
-        box,
-        " ",
-        h("code", {}, name),
-        h("span", { class: "lt-small" }, ` ${about}`),
-      ),
+      node: h("div", {}, label, parameters),
       words: `${name} ${about}`,
     };
   });
@@ -38,17 +44,16 @@ function toolPicker(model) {
   const list = h(
     "div",
     { class: "lt-probe-card", role: "group", "aria-label": "tools on offer", tabindex: "0" },
-    boxes.map(({ node }) => h("div", {}, node)),
+    boxes.map(({ node }) => node),
     none,
   );
   find.addEventListener("input", () => {
     const wanted = find.value.trim().toLowerCase().split(/\s+/);
     let shown = 0;
     for (const { node, words } of boxes) {
-      const row = node.parentElement;
       const fits = wanted.every((word) => words.toLowerCase().includes(word));
       shown += Number(fits);
-      if (row) row.hidden = !fits;
+      node.hidden = !fits;
     }
     none.hidden = shown > 0;
   });

@@ -431,7 +431,7 @@ interface TryTraits {
   /** Those whose weights are not there. */
   lost: string[];
   policy: string;
-  offered: [name: string, about: string][];
+  offered: [name: string, about: string, schema: string][];
   /** Names of the tools on offer. */
   chosen: string[];
   system: string;
@@ -447,7 +447,7 @@ interface TryTraits {
 }
 
 /** The dialogue, and the newest answer as the sample's label; without `tokens` there is no answer. */
-interface TryAnswer {
+interface TryAnswer extends NextStep {
   message: string;
   sample: SampleDetail;
   objections: string[];
@@ -455,26 +455,30 @@ interface TryAnswer {
   label: string;
   /** The policy that gave it. */
   by: string;
+  /** Whether its calls were executed, so that the answer is a turn of the dialogue. */
+  executed: boolean;
+  /** Counts the answers: which one this is. */
+  number: number;
+}
+
+/** What can be done with an answer. */
+interface NextStep {
+  /** The right answer that was kept of it, which stands in its place. */
+  made: SampleDetail["label"] | null;
   /** What would be executed, empty for no call and for those that cannot be. */
   runs: string;
   /** Why its calls cannot be executed. */
   stuck: string;
-  /** Whether they were executed, so that the answer is a turn of the dialogue. */
-  executed: boolean;
-  /** Counts the answers: which one this is. */
-  number: number;
-  /** The label of the sample that was kept of it. */
-  made: SampleDetail["label"] | null;
 }
 
 interface TryQuestions {
   check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   state(): TryAnswer;
-  ask(values: { request: string }): TryAnswer;
+  ask(values: { request: string; again: boolean }): TryAnswer;
   execute(values: { number: number }): TryAnswer;
-  save(values: { text: string; number: number }): { message: string; made: SampleDetail["label"] | null };
+  save(values: { text: string; number: number }): NextStep & { message: string };
   /** Removes the sample that `kept` names; `text` is what it was made of. */
-  take_back(): { message: string; text: string };
+  take_back(): NextStep & { message: string; text: string };
   fresh(): TryAnswer;
 }
 
