@@ -97,18 +97,19 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
 
     def offer_iterations(name: str) -> None:
         """Let a person choose among those that have what the view shows."""
-        menu.unobserve_all("value")
+        with suppress(ValueError):  # the first time
+            menu.unobserve(go_to_iteration, "value")
         has = [j for j in run.iterations if (run.folder(j) / f"{OF_ITERATIONS.get(name)}.parquet").exists()]
         shown = getattr(made[name], "iteration", None)
         menu.layout.display = "" if shown in has and len(has) > 1 else "none"
         if shown in has:
             menu.options, menu.value = [(f"iteration {j}", j) for j in has], shown
         address.iteration = asked.get(name, 0) if name in OF_ITERATIONS else 0
-        menu.observe(lambda change: go_to_iteration(name, change.new), "value")
+        menu.observe(go_to_iteration, "value")
 
-    def go_to_iteration(name: str, iteration: int) -> None:
-        asked[name] = iteration
-        made.pop(name).close()
+    def go_to_iteration(*_: object) -> None:
+        asked[choice.value] = menu.value
+        made.pop(choice.value).close()
         show()
 
     def show(*_: object) -> None:

@@ -153,7 +153,9 @@ function noteField(model, current, say, leave) {
  */
 function labelDesk(model, current, save, leave) {
   const node = h("div", { class: "lt-editing" });
-  let keep = () => {};
+  const none = { keep: () => {}, focus: () => {} };
+  /** The editor that was opened last. @type {{ keep: () => void, focus: () => void }} */
+  let editor = none;
   /** @param {string} id @param {string | null} text null: no label is being edited */
   const draft = (id, text) => {
     const { [id]: _, ...others } = model.get("drafts");
@@ -164,6 +166,7 @@ function labelDesk(model, current, save, leave) {
     const row = current();
     const { id } = row;
     const text = id === null ? undefined : model.get("drafts")[id];
+    editor = none;
     if (id === null || text === undefined || model.get("blocked")) return node.replaceChildren();
     const opened = labelEditor(text, row.text, row.detail.tools, {
       typed: (label) => draft(id, label),
@@ -176,7 +179,7 @@ function labelDesk(model, current, save, leave) {
       },
     });
     node.replaceChildren(opened.node);
-    keep = opened.keep;
+    editor = opened;
     if (focus) opened.focus(differingIn(row.detail));
     return undefined;
   }
@@ -190,7 +193,7 @@ function labelDesk(model, current, save, leave) {
     const { id } = current();
     return id !== null && id in model.get("drafts") && node.firstChild !== null;
   };
-  return { node, draw, edit, isOpen, keep: () => keep() };
+  return { node, draw, edit, isOpen, keep: () => editor.keep(), focus: () => editor.focus() };
 }
 
 /** The selected sample, its request, which stays in sight, and what the judge weighed. */

@@ -141,10 +141,10 @@ const keyList = (choices) =>
  * @param {ReturnType<typeof deskQueue>} queue
  * @param {{
  *   note: ReturnType<typeof noteField>, keys: HTMLElement, say: Say, leave: () => void,
- *   unseen: () => boolean, keepLabel: () => void
+ *   unseen: () => boolean, editor: { keep: () => void, focus: () => void }
  * }} parts
  */
-function deskActions(model, current, queue, { note, keys, say, leave, unseen, keepLabel }) {
+function deskActions(model, current, queue, { note, keys, say, leave, unseen, editor }) {
   const blocked = model.get("blocked");
   /** Presses since the last decision that were not taken, because nobody had seen the row yet. */
   let untaken = 0;
@@ -177,7 +177,7 @@ function deskActions(model, current, queue, { note, keys, say, leave, unseen, ke
       : onRow(({ id }) => {
           untaken = 0;
           note.keep();
-          keepLabel(); // Python decides nothing while a changed label is not saved
+          editor.keep(); // Python decides nothing while a changed label is not saved
           queue.act("decide", { id, verdict, note: note.node.value });
         });
   /** @param {string} id @param {string} text */
@@ -212,6 +212,7 @@ function deskActions(model, current, queue, { note, keys, say, leave, unseen, ke
   };
   const escape = () => {
     if (!keys.hidden) help();
+    else editor.focus(); // where Escape leaves it
   };
   const skip = () => queue.act("skip");
   const writeNote = () => !blocked && note.node.focus();
@@ -347,8 +348,8 @@ function render({ model, el }) {
   const queue = deskQueue(model, line.say, show);
   const note = noteField(model, current, line.say, rest);
   const keys = keyList(choices);
-  const keepLabel = () => label.keep();
-  const parts = { note, keys, say: line.say, leave: rest, unseen, keepLabel };
+  const editor = { keep: () => label.keep(), focus: () => label.focus() };
+  const parts = { note, keys, say: line.say, leave: rest, unseen, editor };
   const desk = deskActions(model, current, queue, parts);
   const label = labelDesk(model, current, desk.saveLabel, rest);
   const edit = () => desk.onRow(label.edit);
