@@ -112,6 +112,7 @@ class TryView(LabelForm):
         self._writing: asyncio.Task[dict[str, Any]] | None = None
         # The right answer that was kept of the newest one: the dialogue continues from it.
         self._right: Label | None = None
+        self._replaced = False  # whether the right one was executed in its place
         # The sample that `kept` names, the text it was made of, and what was said then.
         self._made: tuple[Sample, str, str] | None = None
         self._state: dict[str, Any] = {}
@@ -219,6 +220,7 @@ class TryView(LabelForm):
         if wrong := [error for call in calls for error in call_errors(call, tools)]:
             raise ValueError(f"not executed: {'; '.join(wrong)}")
         results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
+        self._replaced = self._right not in (None, self._newest_answer and self._newest_answer.answer.label)
         self._messages, self._answer = [*self._messages, *self._turn(), *results], None
         return self._shown(
             "executed: ask with an empty field for the answer to the results, or type a request"
@@ -347,7 +349,7 @@ class TryView(LabelForm):
         sample, answer = self.sample, self._newest_answer
         card = detail(sample)
         if answer is None:
-            empty = {"label": "", "runs": "", "stuck": "", "by": "", "executed": False}
+            empty = {"label": "", "runs": "", "stuck": "", "by": "", "executed": False, "replaced": False}
             more = {"objections": [], "number": self._number, "made": None}
             return {"message": message, "sample": card, **more, **empty}
         label = Label() if answer.answer.error else answer.answer.label
@@ -370,6 +372,7 @@ class TryView(LabelForm):
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
             "executed": executed,
+            "replaced": executed and self._replaced,
             "number": self._number,
             **self._next(),
         }

@@ -170,6 +170,13 @@ def edit_a_label(desk: Desk, row: str) -> None:
         assert [said.nth(k).is_visible() for k in range(said.count())].count(True) == 1
     assert len(desk.written()) == 2 and desk.shown() == row
     desk.area.fill("I cannot do that here.")
+    # No verdict decides, and none throws away what is typed.
+    desk.view.get_by_role("button", name="2 label wrong").click()
+    desk.until(lambda: "not saved yet" in desk.status())
+    assert len(desk.written()) == 2 and desk.area.input_value() == "I cannot do that here."
+    desk.area.press("Escape")
+    desk.view.get_by_text("Escape once more drops the change").wait_for()
+    assert desk.area.input_value() == "I cannot do that here."
     desk.press("Control+Enter")
     desk.until(lambda: desk.shown() != row)
     last = desk.written()[-1]

@@ -163,6 +163,9 @@ def by_keys(keys: Keys, form: Any) -> None:
     keys.press("Enter")
     keys.stays("tool", 0)
     keys.press("Escape")
+    form.get_by_text("Escape once more drops the change").wait_for()
+    keys.stays("tool", 0)
+    keys.press("Escape")
     assert form.count() == 0
     keys.press("z", "z")
     inside = "() => document.activeElement.closest('.lt-view') !== null"

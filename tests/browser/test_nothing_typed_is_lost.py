@@ -215,6 +215,7 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
         take_back_by_mouse_and_keys(page, view, form, run / "tried.jsonl")
         # Cancelled, it is forgotten.
         time.press("Escape")
+        time.press("Escape")
         there_and_back(page, "try it", "try a policy")
         answer.get_by_role("button", name="keep or correct …").click()
         assert time.input_value() == "06:30"

@@ -79,7 +79,10 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     assert page.evaluate("() => document.activeElement.dataset.argument") == "time"
     page.keyboard.type("06:4")
     assert form.get_by_role("textbox", name="time").input_value() == "06:4"
-    form.press("Escape")
+    page.keyboard.press("Escape")
+    form.get_by_text("Escape once more drops the change").wait_for()
+    assert form.get_by_role("textbox", name="time").input_value() == "06:4"
+    page.keyboard.press("Escape")
     assert form.count() == 0 and focused(page) == "keep or correct …"
     answer.get_by_role("button", name="keep or correct …").click()
     form.get_by_role("textbox", name="time").fill("06:45")
@@ -92,8 +95,8 @@ def test_try_view(lab: tuple[str, Path], page: Any) -> None:
     answer.get_by_role("button", name="yes, execute").click()
     talk.locator(".lt-tool").wait_for()
     # What was executed can still be made a sample, and shows why it should be looked at.
-    answer.get_by_text("This answer of D2 is executed").wait_for()
-    assert answer.locator(".lt-call").count() == made.locator(".lt-call").count() == 1, "it is not repeated"
+    answer.get_by_text("The right answer is executed in place of this one of D2").wait_for()
+    assert "06:45" in talk.locator(".lt-call").inner_text() and made.locator(".lt-call").count() == 1
     assert answer.get_by_role("button", name="take the kept sample back").is_visible()
     assert answer.get_by_role("button", name="execute …").count() == 0
     assert "06:30" in answer.get_by_role("list", name="objections").inner_text()

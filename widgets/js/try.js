@@ -194,7 +194,7 @@ function render({ model, el }) {
     put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, by, number, executed, ...first }) => {
+  const answerParts = ({ sample, objections, label, by, number, executed, replaced, ...first }) => {
     let { runs } = first;
     opened = nothing;
     if (!sample.tokens) return [];
@@ -284,6 +284,8 @@ function render({ model, el }) {
     };
     const make = h("button", props, "keep or correct …");
     showNext(first);
+    const turned = `This answer of ${by} is executed; the results are above`;
+    const inPlace = `The right answer is executed in place of this one of ${by}; the results are above`;
     const none = h("div", { class: "lt-small" }, "no rule is broken (the values may still be wrong)");
     const against = h(
       "ul",
@@ -292,8 +294,8 @@ function render({ model, el }) {
     );
     return [
       // An executed answer is a turn of the dialogue: shown here too, it would read as said once more.
-      h("h4", {}, executed ? `This answer of ${by} is executed; the results are above` : `${by} answers`),
-      ...(executed ? [] : [answerOf(sample.label)].flat()),
+      h("h4", {}, replaced ? inPlace : executed ? turned : `${by} answers`),
+      ...(executed && !replaced ? [] : [answerOf(sample.label)].flat()),
       objections.length ? against : none,
       tokensOf(sample) ?? "",
       row,

@@ -457,6 +457,8 @@ interface TryAnswer extends NextStep {
   by: string;
   /** Whether its calls were executed, so that the answer is a turn of the dialogue. */
   executed: boolean;
+  /** Whether those of the right answer were, in its place. */
+  replaced: boolean;
   /** Counts the answers: which one this is. */
   number: number;
 }
