@@ -12,7 +12,7 @@ MAX_EXAMPLE = 200
 
 
 def first_request(sample: Sample) -> str:
-    """What a user says first in a sample, in one line; its tools are the ones that are on offer at first."""
+    """What a user says first in a sample, in one line."""
     said = next((m.content for m in sample.messages if m.role == "user"), "")
     return " ".join(said.split())[:MAX_EXAMPLE]
 

@@ -116,7 +116,10 @@ def standing(verdict: Verdict, probe: Probe, sample: Sample) -> Label:
 
 
 def stands(verdict: Verdict, probe: Probe, sample: Sample, label: Label | None = None) -> bool:
-    """Whether there is a label after LABEL_WRONG; with `label`, whether it is that one."""
+    """Whether there is a label after LABEL_WRONG.
+
+    With `label`, whether it is that one.
+    """
     try:
         found = standing(verdict, probe, sample)
     except ValueError:

@@ -51,7 +51,7 @@ class Answer(Frozen):
 
     @property
     def label(self) -> Label:
-        """The label that says the same; of a question, another question is right."""
+        """The label that says the same; a question wants a question."""
         if self.calls:
             return Label(calls=self.calls)
         return Label(reply=self.text, asks=self.text.rstrip().endswith(QUESTION_MARKS))

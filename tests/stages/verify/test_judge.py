@@ -99,7 +99,7 @@ def test_asking_is_right_where_a_required_value_is_missing() -> None:
     request = "Could you book a table at Chez Louis this Friday at 6:30 pm?"
     here, there = both_ways(request, Answer(text="For how many people?"), booked(seating=None))
     assert (here.verdict, there.verdict) == ("PRED_WRONG", "LABEL_WRONG")
-    assert there.label == Label(reply="For how many people?") and "party_size" in there.rationale
+    assert there.label == Label(reply="For how many people?", asks=True) and "party_size" in there.rationale
 
 
 @pytest.mark.parametrize("error", ["unparsable", "truncated"])
