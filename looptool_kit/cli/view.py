@@ -28,10 +28,12 @@ _POLICY = (
     "default-src 'self' data: blob: 'unsafe-inline' 'unsafe-eval'; connect-src 'self' ws: data: blob:;"
     " form-action 'self'; frame-ancestors 'none'"
 )
-"""Voila's page asks a host of its own for an icon font. Nothing that a page shows leaves this machine."""
+"""Nothing that a page shows leaves this machine."""
 _TEMPLATE = """{%- extends 'lab/index.html.j2' -%}
 {%- block notebook_css -%}
-{{ super() }}
+{%- for line in super().splitlines() if "/npm/@fortawesome" not in line %}
+{{ line | safe }}
+{%- endfor %}
 {%- if resources.theme == 'light' %}
 {%- set dark = "<link data-system media='(prefers-color-scheme: dark)'" %}
 {{ resources.include_css("static/theme-dark.css").unescape().replace("<link", dark) | safe }}
@@ -43,7 +45,7 @@ if (new URLSearchParams(location.search).get("theme") === "light")
 {%- endif %}
 {%- endblock notebook_css -%}
 """
-"""Voila's own page, which is dark where the person's system is.
+"""Voila's own page, without the icon font of another host, and dark where the person's system is.
 
 `&theme=dark` makes it dark anywhere, `&theme=light` light.
 """
