@@ -236,6 +236,8 @@ class Run:
     def _finished(self, name: str, iteration: int) -> Path:
         path = self.folder(iteration) / f"{name}.parquet"
         if not path.exists():
+            if iteration > self.iteration >= 1:
+                raise RunError(f"{self.path} has no D{iteration} yet: the newest is D{self.iteration}.")
             raise RunError(
                 f"{path} does not exist yet: run the stage that makes {name} first (`looptool loop"
                 f" {self.path}` runs all)."

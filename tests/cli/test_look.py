@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from looptool_kit.cli import app
 from looptool_kit.config import Settings, deciding, load_preset, presets
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import untrained
@@ -344,3 +345,9 @@ def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
     with Run.open(tmp_path / "run", read_only=True) as run:
         apart = len(run.table(Samples, "held_out", 0))
     assert f"; {apart} more are held out for scores" in result.stdout and apart > 0
+
+
+def test_an_iteration_that_is_not_there_is_named_with_the_newest_one() -> None:
+    run = Run.open(Path(__file__).parents[2] / "sample_data" / "run", read_only=True)
+    with pytest.raises(RunError, match="has no D9 yet: the newest is D3"):
+        run.table(Samples, "samples", 9)
