@@ -73,7 +73,7 @@ FormOption = Annotated[
         " merged."
     ),
 ]
-Iteration = Annotated[int | None, typer.Option(help="Iteration; the newest one if left out.")]
+Iteration = Annotated[int | None, typer.Option(min=1, help="Iteration; the newest one if left out.")]
 
 
 def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, Any]:

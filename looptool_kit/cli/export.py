@@ -96,7 +96,7 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     from looptool_kit.report.dataset_card import Written, dataset_card, title
     from looptool_kit.tools.own_tools import with_original_names
 
-    form_of_rows = formats.form_named(form)
+    form_of_rows = formats.form_named(form, (ENVIRONMENT, *POLICIES))
     card = _card_of(out)
     refuse_existing(card)
     j = 0 if held_out else iteration or run.iteration

@@ -85,4 +85,4 @@ def settings_command(
         raise ValueError(f"no setting is about {' '.join(words or ())}{near}; `looptool settings` lists all")
     count = f"{len(found)} setting{'s' if len(found) != 1 else ''}"
     whose = f"of {run}" if run else f"of the preset {preset or 'cpu'}"
-    say(f"{count}, with the values {whose}. Change one with --set NAME=VALUE, or in the run's run.toml.")
+    say(f"{count}, with the values {whose}. Of a new run --set NAME=VALUE changes one, then its run.toml.")

@@ -175,7 +175,9 @@ def compose(path: RunFolder, iteration: Iteration = None, yes: Yes = False) -> N
 @app.command(rich_help_panel=STAGES)
 def evaluate(
     path: Annotated[Path | None, typer.Argument(help="The run folder.")] = None,
-    iteration: Iteration = None,
+    iteration: Annotated[
+        int | None, typer.Option(min=0, help="Iteration, 0 for the base model; the newest one if left out.")
+    ] = None,
     suite: Annotated[
         str,
         typer.Option(

@@ -26,12 +26,13 @@ import json
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast, get_args
 
 from looptool_kit.checks.rules import form_faults
+from looptool_kit.core.errors import did_you_mean
 from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.tables import atomic
 from looptool_kit.core.toolcalls import render_answer
@@ -82,15 +83,23 @@ def _module(form: Form) -> FormModule:
     return cast(FormModule, import_module(f"{__name__}.{form}"))
 
 
-def form_named(name: str) -> Form:
+def form_named(name: str, others: Sequence[str] = ()) -> Form:
     """Look a form up by its name.
 
-    Raises `ValueError` that lists those there are.
+    Args:
+        name: Its name.
+        others: What else could have been meant.
+
+    Raises:
+        ValueError: There is none; lists those there are.
     """
     for form in FORMS:
         if form == name:
             return form
-    raise ValueError(f"there is no form {name!r}; choose one of {', '.join(FORMS)}")
+    known = (*FORMS, *others)
+    raise ValueError(
+        f"there is no form {name!r}{did_you_mean(name, known)}; choose one of {', '.join(known)}"
+    )
 
 
 def detect(row: Any) -> Form:

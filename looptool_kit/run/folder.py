@@ -87,8 +87,9 @@ class Run:
             run = cls.open(path)
             if run.settings != settings:
                 raise RunError(
-                    f"{path} holds a run with other settings (see {path / 'run.toml'}). Open it as it is with"
-                    f" Run.open or `looptool loop {path}`, or give another folder."
+                    f"{path} holds a run with other settings. To change them, edit {path / 'run.toml'}, then"
+                    f" `looptool plan {path}` says what is made again; or give another folder. As it is, it"
+                    f" is opened by `looptool loop {path}`, in Python by Run.open."
                 )
             trust.confirm(path, trust.acts(settings))  # whoever calls this has given them
             return run

@@ -94,7 +94,23 @@ def tools_of(run: Run) -> list[Tool]:
             f"{path} does not exist, but seeds.source is `templates`. Make the run with `looptool init"
             f" {run.path} --tools ...`."
         )
+    refuse_other_tools(run)
     return load_tools(path)
+
+
+def refuse_other_tools(run: Run) -> None:
+    """Refuse a setting that names other tools than those in the run folder, which count.
+
+    Raises:
+        RunError: Says how to take them.
+    """
+    path, named = run.path / CATALOGUE, run.settings.synthesis.tools
+    if named and path.exists() and Path(named).name != CATALOGUE:  # a copied run names the first one's folder
+        raise RunError(
+            f"synthesis.tools in {run.path / 'run.toml'} names {named}, but this run's tools are those in"
+            f" {path}. Put tools = {str(path)!r} back there; to take the others: looptool init"
+            f" {run.path} --tools {named}"
+        )
 
 
 def original_names(run: Run) -> dict[str, str]:

@@ -342,3 +342,10 @@ def test_export_from_a_run(tmp_path: Path) -> None:
         assert len(formats.read(out)) == count
     said = CliRunner().invoke(app, ["export", str(run.path), str(tmp_path / "x.jsonl"), "--form", "xlam"])
     assert "rows left out" in said.output
+    with pytest.raises(ValueError, match="did you mean adapter.*verifiers, adapter, merged"):
+        app(["export", str(run.path), str(tmp_path / "y"), "--form", "adaptor"], standalone_mode=False)
+    for iteration in ("0", "-1"):
+        said = CliRunner().invoke(
+            app, ["export", str(run.path), str(tmp_path / "y"), "--iteration", iteration]
+        )
+        assert said.exit_code == 2 and not (tmp_path / "y").exists(), iteration

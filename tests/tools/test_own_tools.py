@@ -212,3 +212,18 @@ def test_tools_that_nobody_can_ask_for_are_no_way_to_a_loop(schema: dict[str, An
         assert made.exit_code == 1 and "looptool loop" not in made.output
         for remedy in ("`examples`", "seeds.source=my_samples.jsonl", "seeds.source=trees"):
             assert remedy in str(made.exception)
+
+
+def test_other_tools_in_the_settings_than_in_the_run_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    made = CliRunner().invoke(
+        app, ["init", str(path), "--tools", source("python", tmp_path), "--preset", "cpu-quick"]
+    )
+    assert made.exit_code == 0, made.output
+    toml = path / "run.toml"
+    toml.write_text(toml.read_text().replace("run/tools.json", "run/tools9.json"))
+    with pytest.raises(lt.RunError, match=r"tools9\.json, but .* looptool init .* --tools"):
+        lt.seed(lt.Run.open(path))
+    # A run that was moved names its first folder.
+    toml.write_text(toml.read_text().replace("run/tools9.json", "before/tools.json"))
+    assert tools_of(lt.Run.open(path))

@@ -28,6 +28,7 @@ from looptool_kit.stages.seed.trees.dialogue import jobs, simulate
 from looptool_kit.stages.seed.trees.tools import write_tools
 from looptool_kit.stages.seed.trees.turns import Job, Turn, Turns
 from looptool_kit.tools.catalog import load_tools
+from looptool_kit.tools.own_tools import refuse_other_tools
 from looptool_kit.trust import require_tools
 
 SPLITS = ("unseen_dialogues", "unseen_tools")
@@ -141,6 +142,7 @@ def _agents(run: Run) -> Agents:
 def _tools(run: Run, agents: Agents, fingerprints: contamination.Fingerprints | None) -> list[Tool]:
     """The run's own tools, or else tools written along the trees."""
     own, settings = run.path / "tools.json", run.settings.synthesis
+    refuse_other_tools(run)
     if own.exists() or settings.tools:
         if not own.exists():
             require_tools(run.path, settings.tools)
