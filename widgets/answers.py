@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.records import Probe
-from looptool_kit.core.samples import Sample
+from looptool_kit.core.samples import Sample, ToolCall
 from looptool_kit.policy.engines import Completion
 
+Function = Callable[..., Any]
 MAX_EXAMPLE = 200
 """Characters of the request that is shown as an example."""
 
@@ -39,3 +44,21 @@ def objections(sample: Sample, answer: Probe) -> list[str]:
     if answer.answer.error:
         return [f"{answer.answer.error}: {answer.answer.detail}"]
     return [f"{check.name}: {check.detail}" for check in check_sample(sample) if not check.passed]
+
+
+def result_of(call: ToolCall, functions: Mapping[str, Function], in_world: Callable[[ToolCall], Any]) -> str:
+    """The result of a call as JSON.
+
+    Args:
+        call: Legal by its tool's schema.
+        functions: Those of the person, by name; an error of one is a result too.
+        in_world: What runs it where there are none.
+    """
+    if not functions:
+        return json.dumps(in_world(call), ensure_ascii=False)
+    if call.name not in functions:
+        return json.dumps({"error": f"there is no function {call.name} among those given to TryView"})
+    try:
+        return json.dumps(functions[call.name](**call.arguments), ensure_ascii=False, default=str)
+    except Exception as error:  # noqa: BLE001 - a tool's error is what the policy is to see
+        return json.dumps({"error": f"{type(error).__name__}: {error}"}, ensure_ascii=False)

@@ -58,9 +58,7 @@ class DisagreementView(LabelForm, SampleTable):
     ).tag(sync=True)
     blind = traitlets.Bool(False).tag(sync=True)
     """Hide the judge's verdict on a row until the person has decided."""
-    choices: traitlets.List[Any] = traitlets.List(help="name, words and effect of each verdict").tag(
-        sync=True
-    )
+    choices: traitlets.List[Any] = traitlets.List(help="name, words, effect of each verdict").tag(sync=True)
     iteration = traitlets.Int(help="of the verdicts").tag(sync=True)
 
     def __init__(self, run: Run, iteration: int | None = None, only: Collection[str] | None = None) -> None:
@@ -162,7 +160,7 @@ class DisagreementView(LabelForm, SampleTable):
         i = self._at(id)
         if verdict not in VERDICTS:
             raise ValueError(f"there is no verdict {verdict!r}; there are: {', '.join(VERDICTS)}")
-        if self.drafts.get(id, text := self._label_text(id)) != text:
+        if self._is_unsaved(id):
             raise ValueError(UNSAVED)
         label = None
         if verdict == "LABEL_WRONG":
@@ -243,9 +241,7 @@ class DisagreementView(LabelForm, SampleTable):
         """
         rows = self._acceptable()
         if len(rows) != count:
-            raise ValueError(
-                f"there are {len(rows):,} such rows now, not {count:,}: check the rows and confirm again"
-            )
+            raise ValueError(f"there are {len(rows):,} such rows now, not {count:,}: look and confirm again")
         together = uuid.uuid4().hex[:12]
         values: dict[str, Any] = {}
         for i in rows:
@@ -304,11 +300,15 @@ class DisagreementView(LabelForm, SampleTable):
         if self.blind:
             raise ValueError(review.BLIND)
         self._in_force()
-        judged = [i for i in map(int, self.order) if self._codes[i] == 0 and self.verdicts[i].verdict]
+        rows = [i for i in map(int, self.order) if self._codes[i] == 0]
+        judged = [i for i in rows if self.verdicts[i].verdict and not self._is_unsaved(self.samples[i].id)]
         return [i for i in judged if self.verdicts[i].verdict != "LABEL_WRONG" or self._stands(i)]
 
     def _label_text(self, id: str) -> str:
         return label_text(label_of(self._decisions.get(id)) or self.samples[self._place[id]].label)
+
+    def _is_unsaved(self, id: str) -> bool:
+        return self.drafts.get(id, text := self._label_text(id)) != text
 
     def _standing(self, i: int) -> Label:
         return review.standing(self.verdicts[i], self.probes[i], self.samples[i])

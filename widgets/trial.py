@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from random import Random
@@ -23,7 +23,7 @@ from looptool_kit.policy.engines import Completion, Sampling
 from looptool_kit.policy.policy import Policy, in_use, open_engine, policy_of
 from looptool_kit.run.folder import Run
 from looptool_kit.run.tried import keep_tried, take_back, tried, tried_file
-from looptool_kit.widgets.answers import first_request, objections, read_answer
+from looptool_kit.widgets.answers import Function, first_request, objections, read_answer, result_of
 from looptool_kit.widgets.detail import answer as label_card
 from looptool_kit.widgets.detail import as_json, detail
 from looptool_kit.widgets.drafts import kept_at
@@ -31,7 +31,6 @@ from looptool_kit.widgets.labels import LabelForm, label_text, predicted_label, 
 from looptool_kit.widgets.view import read_only_note, script, style
 from looptool_kit.world import execute, new_state
 
-Function = Callable[..., Any]
 STUCK = (
     "it cannot be executed, as a call breaks its tool's schema: keep the right answer (“keep or correct …”),"
     " and the dialogue continues from that, or begin a new dialogue"
@@ -219,7 +218,8 @@ class TryView(LabelForm):
         tools = self.sample.tools
         if wrong := [error for call in calls for error in call_errors(call, tools)]:
             raise ValueError(f"not executed: {'; '.join(wrong)}")
-        results = [Message(role="tool", name=call.name, content=self._executed(call)) for call in calls]
+        said = [result_of(call, self._functions, self._in_world) for call in calls]
+        results = [Message(role="tool", name=c.name, content=r) for c, r in zip(calls, said, strict=True)]
         self._replaced = self._right not in (None, self._newest_answer and self._newest_answer.answer.label)
         self._messages, self._answer = [*self._messages, *self._turn(), *results], None
         return self._shown(
@@ -237,10 +237,14 @@ class TryView(LabelForm):
         if wrong := form_faults(sample.model_copy(update={"label": label})):
             raise ValueError(f"a training would reject this dialogue: {'; '.join(wrong)}")
         self._right, before = label, {s.id for s in self.samples}
-        made = keep_tried(self.run, sample, label, self._by, answer.text)
+        made, place = keep_tried(self.run, sample, label, self._by, answer.text), ""
+        if self._made and self._made[0].id != made.id:
+            with suppress(RunError):  # somebody has changed that line since, who knows of it
+                take_back(self.run, self._made[0])
+                place = " in place of the one before"
         file = tried_file(self.run)
         use = f"To train on them: looptool loop NEW --set seeds.source={file}"
-        told = f"kept as sample {made.id} in {file}, {len(self.samples)} in all. {use}"
+        told = f"kept as sample {made.id}{place} in {file}, {len(self.samples)} in all. {use}"
         if made.id not in before:
             self._keeps((made, text, told))
         elif made.id != self.kept:
@@ -257,7 +261,7 @@ class TryView(LabelForm):
         self._keeps(None)
         self._right = None
         told = f"taken back: sample {made.id} is no longer in {tried_file(self.run)}"
-        return {"message": told, "text": text, **self._next()}
+        return {"message": told, **self._next(), "text": text}
 
     def on_fresh(self) -> dict[str, Any]:
         """Begin a new dialogue."""
@@ -330,27 +334,18 @@ class TryView(LabelForm):
             stuck = self._next()["stuck"]
             raise ValueError(stuck or "execute the calls of the answer first, or begin a new dialogue")
 
-    def _executed(self, call: ToolCall) -> str:
-        """The result of a call as JSON; an error of a function is a result too."""
-        function = self._functions.get(call.name)
-        if function is None and self._functions:
-            return json.dumps({"error": f"there is no function {call.name} among those given to TryView"})
-        if function is None:
-            day = re.search(r"\d{4}-\d\d-\d\d", self.system)
-            today = date.fromisoformat(day[0]) if day else date.today()
-            self._state = self._state or new_state(today)
-            return json.dumps(execute(call, self._state, Random(self.run.settings.seed)), ensure_ascii=False)
-        try:
-            return json.dumps(function(**call.arguments), ensure_ascii=False, default=str)
-        except Exception as error:  # noqa: BLE001 - a tool's error is what the policy is to see
-            return json.dumps({"error": f"{type(error).__name__}: {error}"}, ensure_ascii=False)
+    def _in_world(self, call: ToolCall) -> Any:
+        day = re.search(r"\d{4}-\d\d-\d\d", self.system)
+        today = date.fromisoformat(day[0]) if day else date.today()
+        self._state = self._state or new_state(today)
+        return execute(call, self._state, Random(self.run.settings.seed))
 
     def _shown(self, message: str) -> dict[str, Any]:
         sample, answer = self.sample, self._newest_answer
         card = detail(sample)
         if answer is None:
-            empty = {"label": "", "runs": "", "stuck": "", "by": "", "executed": False, "replaced": False}
-            more = {"objections": [], "number": self._number, "made": None}
+            empty = {"label": "", "by": "", "executed": False, "replaced": False, "after": 0}
+            more = {"objections": [], "number": self._number, **self._next()}
             return {"message": message, "sample": card, **more, **empty}
         label = Label() if answer.answer.error else answer.answer.label
         asked, executed = self._asked.model_copy(update={"label": label}), self._answer is None
@@ -373,6 +368,7 @@ class TryView(LabelForm):
             "by": self._by,
             "executed": executed,
             "replaced": executed and self._replaced,
+            "after": next(k for k, m in enumerate(reversed(self._asked.messages)) if m.role == "user"),
             "number": self._number,
             **self._next(),
         }
@@ -384,6 +380,7 @@ class TryView(LabelForm):
         where = "your functions" if self._functions else "the simulated world"
         return {
             "made": label_card(self._right) if self._right else None,
+            "text": self._made[1] if self._made else "",
             "runs": f"{where}: {', '.join(map(show_call, calls))}" if calls and not wrong else "",
             "stuck": STUCK if wrong else "",
         }

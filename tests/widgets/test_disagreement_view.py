@@ -381,3 +381,13 @@ def test_a_question_that_becomes_the_label_must_be_a_question(run: Run) -> None:
     asked(view, "decide", id=id, verdict="LABEL_WRONG")
     label = Label.model_validate(view.decisions[id].value["label"])  # type: ignore[index,call-overload]
     assert label == Label(reply="Which city?", asks=True)
+
+
+def test_no_row_with_a_changed_label_in_the_form_is_accepted_in_bulk(view: DisagreementView) -> None:
+    first, second = with_verdict(view, "PRED_WRONG")[:2]
+    before = asked(view, "bulk")
+    view.drafts = {first: "Half a label", second: view._label_text(second)}
+    found = asked(view, "bulk")
+    assert (found["count"], found["rest"]) == (before["count"] - 1, before["rest"] + 1)
+    asked(view, "accept", count=found["count"])
+    assert first not in view.decisions and second in view.decisions and view.drafts[first] == "Half a label"

@@ -27,6 +27,7 @@ def test_exactly_the_sample_just_kept_is_removed(run: Run, speaker: Speaker) -> 
     file = run.path / "tried.jsonl"
     view, number = answered(run)
     asked(view, "save", text="Good morning!", number=number)
+    number = asked(view, "ask", request="", again=True)["number"]
     # What a person wrote into the file by hand stays to the byte, even where it is not a sample.
     whole = file.read_bytes() + b'{"id" : 1}\r\n\nnot json\n'
     file.write_bytes(whole)
@@ -60,6 +61,7 @@ def test_a_line_that_was_changed_meanwhile_is_left_alone(
     file: Path = run.path / "tried.jsonl"
     view, number = answered(run)
     asked(view, "save", text="Good morning!", number=number)
+    number = asked(view, "ask", request="", again=True)["number"]
     asked(view, "save", text=LABEL, number=number)
     text = file.read_text()
     assert "06:30" in text.splitlines()[-1]
@@ -83,3 +85,14 @@ def test_only_the_sample_of_the_answer_shown_is_taken_back(run: Run, speaker: Sp
     later, number = answered(run)
     assert "kept earlier" in asked(later, "save", text=LABEL, number=number)["message"]
     assert later.kept == "" and "error" in asked(later, "take_back") and len(later.samples) == 1
+
+
+def test_what_is_kept_again_takes_the_place_of_what_was_kept(run: Run, speaker: Speaker) -> None:
+    view, number = answered(run)
+    first = asked(view, "save", text=LABEL.replace("06:30", "06:45"), number=number)
+    assert json.loads(first["text"])[0]["arguments"]["time"] == "06:45", "which the form begins with"
+    again = asked(view, "save", text=LABEL, number=number)
+    [kept] = view.samples
+    assert "in place of the one before" in again["message"] and kept.id == view.kept
+    assert kept.label.calls[0].arguments["time"] == "06:30"
+    assert asked(view, "take_back")["text"] == LABEL and not view.samples

@@ -306,6 +306,17 @@ function neverLosesFocus(root) {
 const nothingYet = (name, why, ...more) => frame(name, h("p", {}, why), ...more);
 
 /**
+ * On the page of `looptool view`, give a view that is opened the focus, and with it its keys: a person who
+ * has pressed its tab, or loaded the page, is on their way to it.
+ * @param {HTMLElement} root
+ */
+function focusWhenOpened(root) {
+  const at = document.activeElement;
+  if (onPage() && (at === document.body || at?.closest(".widget-toggle-buttons")))
+    root.focus({ preventScroll: true });
+}
+
+/**
  * Keys that work wherever the focus is inside `node`, except while a person types.
  * @param {HTMLElement} node
  * @param {Record<string, (event: KeyboardEvent) => unknown>} keys `event.key` -> function

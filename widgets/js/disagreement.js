@@ -27,7 +27,7 @@ function bulkDialog(accept, closed) {
         ` (${verdicts.join(", ")})`
       : "No row in this filter is judged and not reviewed.";
     const left = rest
-      ? ` ${rest.toLocaleString()} without a verdict that can be accepted stay as they are.`
+      ? ` ${rest.toLocaleString()} without a verdict that can be accepted, or with a label in the form, stay.`
       : "";
     const undo = count ? " Undo takes them back together." : "";
     const yes = () => {
@@ -339,6 +339,7 @@ function render({ model, el }) {
     const same = row.id === selected.id;
     row = selected;
     if (!same) since = window.performance.now();
+    if (panel.card.dataset.row === undefined) focusWhenOpened(root);
     panel.show(row);
     note.show(row);
     markDecided(buttons, choices, row);
@@ -354,6 +355,7 @@ function render({ model, el }) {
   const label = labelDesk(model, current, desk.saveLabel, rest);
   const edit = () => desk.onRow(label.edit);
   const bulk = async () => {
+    label.keep(); // a row whose label is changed in the form is not accepted
     const answer = blocked ? null : await queue.act("bulk");
     if (answer) dialog.open(answer);
   };

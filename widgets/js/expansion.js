@@ -241,6 +241,7 @@ function seedLoader(model, state, cards, { root, panel, top }, failed) {
         panel.scrollTop = 0;
       }
       state.show(answer);
+      if (root.dataset.novelty === undefined) focusWhenOpened(panel);
       root.dataset.novelty = "";
       drawSeed();
       cards.draw();

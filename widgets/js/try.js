@@ -119,10 +119,10 @@ function render({ model, el }) {
   };
   const takeBack = async () => {
     try {
-      const { message, text, ...next } = await ask(model, "take_back");
+      const { message, ...next } = await ask(model, "take_back");
       line.say(message);
-      opened.next(next);
-      opened.write?.(text);
+      opened.next({ ...next, text: "" });
+      opened.write?.(next.text);
     } catch (error) {
       line.say(wordsOf(error), true);
     }
@@ -194,11 +194,11 @@ function render({ model, el }) {
     put(model, { draft: said });
   };
   /** @param {TryAnswer} answer */
-  const answerParts = ({ sample, objections, label, by, number, executed, replaced, ...first }) => {
+  const answerParts = ({ sample, objections, label, by, number, executed, replaced, after, ...first }) => {
     let { runs } = first;
     opened = nothing;
     if (!sample.tokens) return [];
-    const said = lastRequest(sample);
+    const said = JSON.stringify([lastRequest(sample), after]);
     /** Arguments that the rules object to. */
     const accused = sample.label.calls.flatMap((call) =>
       call.arguments
@@ -214,7 +214,9 @@ function render({ model, el }) {
     const row = h("div", { class: "lt-row" });
     /** The right answer that was kept, and what can be done next. @param {NextStep} next */
     const showNext = (next) => {
-      const head = h("h4", {}, "kept as the right answer, from which the dialogue continues");
+      const from = executed && !replaced ? "; the dialogue has what was executed" : "";
+      const head = h("h4", {}, `kept as the right answer${from || ", from which the dialogue continues"}`);
+      opened.given = next.text || label; // what was kept is what is corrected
       right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
       runs = next.runs;
       const stuck = next.stuck ? h("span", {}, `${next.stuck.replace(/^i/, "I")}.`) : null;
@@ -255,11 +257,11 @@ function render({ model, el }) {
     };
     const typed = (/** @type {string} */ text) => {
       put(model, { written: { number, text } });
-      kept.write("right answer", said, text === label ? "" : text);
+      kept.write("right answer", said, text === opened.given ? "" : text);
     };
     const open = (/** @type {string} */ text) => {
       const check = (/** @type {string} */ now) => ask(model, "check", { text: now, tools: sample.tools });
-      const form = rightLabel(text, sample.tools, { given: label, typed, check, save, cancel: leave });
+      const form = rightLabel(text, sample.tools, { given: opened.given, typed, check, save, cancel: leave });
       place.replaceChildren(form.node);
       opened.keep = form.keep;
       return form;
@@ -268,8 +270,8 @@ function render({ model, el }) {
       typed(text);
       open(text).focus(accused);
     };
-    const correct = () => write(model.get("written").text ?? label);
-    opened = { given: label, keep: () => {}, write, forget, next: showNext };
+    const correct = () => write(model.get("written").text ?? opened.given);
+    opened = { given: first.text || label, keep: () => {}, write, forget, next: showNext };
     const before = model.get("written");
     const later = kept.read("right answer", isText)[said];
     if (before.number === number && before.text !== undefined) open(before.text);
@@ -334,20 +336,20 @@ function render({ model, el }) {
   );
   el.append(root);
   const earlier = kept.read("request", isText)[""] ?? kept.read("asked", isText)[""] ?? "";
-  const [unkept] = Object.keys(kept.read("right answer", isText));
-  if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept });
+  const unkept = unkeptAnswer(kept.read("right answer", isText));
+  if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept?.request });
   // A page or a tab that is opened again while the policy writes says so.
   const { by, request: pending = "" } = model.get("pending");
   if (by) waitFor(pending);
   const begun = show(() => ask(model, "state"), by ? isWriting(by) : "");
-  if (unkept !== undefined) {
+  if (unkept) {
     begun.then(() => {
-      const words = "A right answer was half written: ask its request again, and it is in the form again.";
-      if (!opened.write) line.say(words);
+      if (!opened.write) line.say(unkept.words);
     });
   }
   const stops = [
     tools.stop,
+    ...keepChoices(model),
     follow(model, ["policy"], () => {
       policy.value = model.get("policy");
     }),

@@ -82,6 +82,45 @@ function introOf(model, take) {
   );
 }
 
+/**
+ * The right answer that was half written when the page was loaded again; null: none was.
+ * @param {Record<string, string>} kept text by request and number of messages between that and the answer
+ */
+function unkeptAnswer(kept) {
+  const [key = "null"] = Object.keys(kept);
+  const place = key.startsWith("[") ? JSON.parse(key) : null;
+  if (!isList(place)) return null;
+  const [request, after] = place;
+  const where = after ? "what came after the results of" : "";
+  const words =
+    `A right answer was half written, to ${where} “${request}”: lead the dialogue there again,` +
+    " and it is in the form again.";
+  return { request: String(request), words };
+}
+
+/**
+ * Policy and tools as they were chosen, for a page that is loaded again with another kernel.
+ * @param {Model<TryTraits, TryQuestions>} model
+ * @returns {(() => void)[]} stop it
+ */
+function keepChoices(model) {
+  if (!onPage()) return [];
+  const kept = halfWritten(model);
+  const policy = kept.read("policy", isText)[""] ?? "";
+  const open = model.get("policies").filter((name) => !model.get("lost").includes(name));
+  if (open.includes(policy)) put(model, { policy });
+  const chosen = kept.read("chosen", isList)[""];
+  const offered = model.get("offered").map(([name]) => name);
+  if (chosen) put(model, { chosen: offered.filter((name) => chosen.includes(name)) });
+  return [
+    follow(model, ["policy"], () => kept.write("policy", "", model.get("policy"))),
+    follow(model, ["chosen"], () => kept.write("chosen", "", model.get("chosen"))),
+  ];
+}
+
+/** @param {unknown} value @returns {value is unknown[]} */
+const isList = (value) => Array.isArray(value);
+
 /** What a page that is loaded again does not find; in a notebook the kernel still has it. */
 const lostLater = () =>
   onPage() ? "Loaded again, this page begins a new dialogue; kept samples stay. " : "";

@@ -457,6 +457,8 @@ interface TryAnswer extends NextStep {
   by: string;
   /** Whether its calls were executed, so that the answer is a turn of the dialogue. */
   executed: boolean;
+  /** Messages between the last request and this answer: results, and the calls that led to them. */
+  after: number;
   /** Whether those of the right answer were, in its place. */
   replaced: boolean;
   /** Counts the answers: which one this is. */
@@ -467,6 +469,8 @@ interface TryAnswer extends NextStep {
 interface NextStep {
   /** The right answer that was kept of it, which stands in its place. */
   made: SampleDetail["label"] | null;
+  /** Its text for editing, where it was kept in this dialogue. */
+  text: string;
   /** What would be executed, empty for no call and for those that cannot be. */
   runs: string;
   /** Why its calls cannot be executed. */
@@ -480,7 +484,7 @@ interface TryQuestions {
   execute(values: { number: number }): TryAnswer;
   save(values: { text: string; number: number }): NextStep & { message: string };
   /** Removes the sample that `kept` names; `text` is what it was made of. */
-  take_back(): NextStep & { message: string; text: string };
+  take_back(): NextStep & { message: string };
   fresh(): TryAnswer;
 }
 
