@@ -17,6 +17,7 @@
 # %%
 import pandas as pd
 import start
+from IPython.display import display
 
 import looptool_kit as lt
 from looptool_kit.core.preview import words
@@ -76,7 +77,7 @@ ProbeView(run, iteration=1)
 # %%
 lt.compose(run, lt.probe(run, iteration=1), expanded=lt.expand(run, iteration=1), iteration=1)
 training = TrainingView(run)
-display(training)  # noqa: F821 - IPython's; fills while this cell trains
+display(training)  # fills while this cell trains; what is saved here is how it began
 loop.step(2)
 
 # %% [markdown]
@@ -94,7 +95,8 @@ training  # of all iterations; training.history holds the rows
 # ## The flow of samples
 #
 # From each dataset, by what the policy could do, by verdict, to the next dataset or out. Click a flow and its
-# samples are in `loop_map.selection`. Under it the kinds of error by tool, against the iteration before.
+# samples are in `loop_map.selection`. Under it the largest flows in figures, then the kinds of error by tool:
+# a prediction with two errors counts in two cells. On request they are shown against the iteration before.
 
 # %%
 loop_map = LoopMap(run)
@@ -120,7 +122,7 @@ for before, after in zip(names, names[1:], strict=False):
         for i in ids:
             rows.append(
                 {
-                    "change": f"{before} to {after}: {change}",
+                    "change": f"{change} in {after}",
                     "kind": held_out[i].kind,
                     "request": held_out[i].request,
                     "label": words(held_out[i].label),
@@ -128,18 +130,21 @@ for before, after in zip(names, names[1:], strict=False):
                     "said after": said[after][i],
                 }
             )
-pd.DataFrame(rows, columns=["change", "kind", "request", "label", "said before", "said after"])
+flips = pd.DataFrame(rows, columns=["change", "kind", "request", "label", "said before", "said after"])
+flips.style.hide().set_properties(**{"overflow-wrap": "anywhere", "text-align": "left"})
 
 # %% [markdown]
-# The same on the training side: samples that stayed in the dataset. Each row is their state under the first
-# policy, each column that under the second; those mastered under the first do not stay.
+# The same on the training side: samples that stayed in the dataset as they were. One with a new label is
+# another sample. Each row is their state under the first policy, each column that under the second; those
+# mastered under the first do not stay.
 
 # %%
 first, second = ({p.sample_id: p.state for p in run.table(lt.Probes, "probes", j)} for j in (1, 2))
 stayed = [i for i in first if i in second]
+state = pd.CategoricalDtype(["mastered", "borderline", "failed"])
 pd.crosstab(
-    pd.Series([first[i] for i in stayed], name="iteration 1", dtype=str),
-    pd.Series([second[i] for i in stayed], name="iteration 2", dtype=str),
+    pd.Series([first[i] for i in stayed], name="iteration 1", dtype=state),
+    pd.Series([second[i] for i in stayed], name="iteration 2", dtype=state),
 )
 
 # %% [markdown]

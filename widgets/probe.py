@@ -203,7 +203,7 @@ class ProbeView(SampleTable):
         rows = [[self.rows.cell(c, i) for c in columns] for i in self.order[:STATIC_ROWS]]
         counts = ", ".join(f"{n:,} {state}" for state, n in self.states.items())
         caption = f"{counts} at threshold {self.threshold:.4f}; {len(rows)} of {len(self.order):,} rows"
-        return picture(self._chart()) + table_html(columns, rows, caption, wide=("request",))
+        return picture(self._chart(still=True)) + table_html(columns, rows, caption, wide=("request",))
 
     # -------------------------------------------------------------- rows
 
@@ -312,14 +312,15 @@ class ProbeView(SampleTable):
         edges = NEAR_ONE + np.exp(np.linspace(low, high, count + 1))
         return edges, np.clip(((logs - low) / (high - low) * count).astype(int), 0, count - 1)
 
-    def _chart(self, width: int = 0) -> str:
+    def _chart(self, width: int = 0, still: bool = False) -> str:
         rows = self._filtered()
         edges, bin_of = self._bins(rows)
         bins = len(edges) - 1
         cells = np.bincount(bin_of * 3 + self._states[rows], minlength=bins * 3).reshape(bins, 3)
         counts = {state: cells[:, k].tolist() for k, state in enumerate(STATES)}
         title, wide = "samples by perplexity and state", int(np.clip(width or 960, 320, 2000))
-        return histogram(edges.tolist(), counts, title, "perplexity", width=wide, origin=NEAR_ONE)
+        line = self.threshold if still else None
+        return histogram(edges.tolist(), counts, title, "perplexity", wide, origin=NEAR_ONE, threshold=line)
 
 
 def _tables(run: Run) -> list[tuple[Probes, Samples, Verdicts]]:

@@ -7,7 +7,18 @@ from collections.abc import Callable, Mapping, Sequence
 from xml.etree.ElementTree import Element
 
 from looptool_kit.core.records import State
-from looptool_kit.drawing._svg import STATE_COLOURS, axis_x, axis_y, markup, number, put, svg, ticks
+from looptool_kit.drawing._svg import (
+    INK,
+    STATE_COLOURS,
+    axis_x,
+    axis_y,
+    markup,
+    number,
+    put,
+    svg,
+    ticks,
+    write,
+)
 
 Scale = Callable[[float], float]
 MAX_MARKS = 16
@@ -28,6 +39,7 @@ def histogram(
     width: float = 960,
     height: float = 210,
     origin: float = 0.0,
+    threshold: float | None = None,
 ) -> str:
     """Stacked bars over a logarithmic axis.
 
@@ -44,8 +56,9 @@ def histogram(
         width: of the drawing, in pixels.
         height: of the drawing, in pixels.
         origin: the axis is logarithmic in what a value has above it.
+        threshold: for a still, a line at it and a key of the colours, which the page has beside the drawing.
     """
-    left, top, right, bottom = 48.0, 8.0, width - 8, height - 34
+    left, top, right, bottom = 48.0, 8.0 if threshold is None else 26.0, width - 8, height - 34
     low, high = math.log(edges[0] - origin), math.log(edges[-1] - origin)
     place = {
         "data-left": left,
@@ -72,7 +85,22 @@ def histogram(
     x = [x_of(edge) for edge in edges]
     _bars(root, x, counts, y_of)
     _tooltips(root, x, (top, bottom), edges, counts, x_label)
+    if threshold is not None:
+        _key(root, left, {state: sum(bars) for state, bars in counts.items()})
+        at = min(max(x_of(max(threshold, edges[0])), left), right)
+        put(root, "line", x1=at, y1=top - 6, x2=at, y2=bottom, style=f"stroke:{INK};stroke-width:2")
+        anchor, aside = ("end", -5) if at > (left + right) / 2 else ("start", 5)
+        write(root, at + aside, top - 1, f"threshold {threshold:.4f}", anchor=anchor)
     return markup(root)
+
+
+def _key(root: Element, x: float, counts: Mapping[State, int]) -> None:
+    """The colours of the states, above the plot."""
+    for state, count in counts.items():
+        words = f"{count:,} {state}"
+        put(root, "rect", x=x, y=3, width=10, height=10, style=f"fill:{STATE_COLOURS[state]}")
+        write(root, x + 15, 8, words)
+        x += 30 + 6.2 * len(words)
 
 
 def _marks(low: float, high: float, origin: float) -> list[float]:

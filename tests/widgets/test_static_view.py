@@ -144,3 +144,12 @@ def test_a_picture_keeps_its_drawing_and_the_page_its_own() -> None:
     paths = [n.get("d") for n in ElementTree.fromstring(chart).iter() if n.get("d")]
     assert paths == [n.get("d") for n in root.iter() if n.get("d")]
     assert "var(--lt-fg, currentColor)" in chart and "<title>" in chart and "data-series" in chart
+
+
+def test_the_still_of_the_probes_tells_its_colours_and_the_threshold() -> None:
+    view = ProbeView(Run.open(RECORDED, read_only=True))
+    [data] = re.findall(r"data:image/svg\+xml;base64,([^\"]+)", view.static_html())
+    drawn = b64decode(data).decode()
+    for state, count in view.states.items():
+        assert f"{count:,} {state}" in drawn
+    assert f"threshold {view.threshold:.4f}" in drawn and "threshold" not in view.on_chart(900)["svg"]
