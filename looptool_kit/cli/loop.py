@@ -50,6 +50,7 @@ def init(
     To read and edit before the loop starts. With --tools, for your own tools.
     """
     overrides = overrides_of(set_, seed) | ({"merge__tools": True} if merge else {})
+    there = (path / "run.toml").exists()
     if tools is None:
         run = open_or_create(path, preset, overrides)
     else:
@@ -63,7 +64,8 @@ def init(
             say(f"{tools.removeprefix('mcp:')} is {act} now, to learn its tools", err=True)
         run = make(path, tools, preset or "cpu", **overrides)
         say_tools(run)
-    say(f"{run.path / 'run.toml'} holds the settings. Next: looptool loop {path}")
+    holds = "was there already, and is as it was" if there else "holds the settings"
+    say(f"{run.path / 'run.toml'} {holds}. Next: looptool loop {path}")
 
 
 @app.command(rich_help_panel=START)

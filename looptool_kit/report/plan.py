@@ -39,7 +39,7 @@ class Step(NamedTuple):
     name: str
     """The name of its manifest."""
     iteration: int
-    state: Literal["done", "again", "follows", "missing"]
+    state: Literal["done", "again", "follows", "to do"]
     """`again`: what decides it has changed. `follows`: an earlier stage comes first, which may change what
     decides it.
     """
@@ -48,7 +48,7 @@ class Step(NamedTuple):
     """What it had taken; 0 for one that has not finished."""
 
     def __str__(self) -> str:
-        took = f" (took {duration(self.seconds)})" if self.seconds and self.state != "missing" else ""
+        took = f" (took {duration(self.seconds)})" if self.seconds and self.state != "to do" else ""
         return f"{self.state:8} {title(self.name, self.iteration)}{': ' if self.why else ''}{self.why}{took}"
 
 
@@ -71,12 +71,12 @@ def plan(run: Run) -> list[Step]:
             now, first = None, "seed" if longer else waiting  # it needs what that makes
         if now is None:
             steps.append(
-                Step(name, j, "follows" if old else "missing", f"after {first}" if old else "", seconds)
+                Step(name, j, "follows" if old else "to do", f"after {first}" if old else "", seconds)
             )
             continue
         reason = "; ".join(now.why())
-        state: Literal["done", "again", "missing"] = (
-            "done" if now.done else "again" if old or reason else "missing"
+        state: Literal["done", "again", "to do"] = (
+            "done" if now.done else "again" if old or reason else "to do"
         )
         if name == "seed" and state == "done" and longer:
             reason = "the pool is made longer; what was drawn before stays"
@@ -89,6 +89,8 @@ def plan(run: Run) -> list[Step]:
 def summary(run: Run, steps: list[Step]) -> str:
     """What would be made again, and how long it takes."""
     again = [s for s in steps if s.state in ("again", "follows")]
+    if not any(s.state == "done" for s in steps):
+        return f"Nothing is made yet. `looptool loop {run.path}` says first how long it takes."
     if not again:
         return "Nothing that has finished would be made again."
     took = cost(run, [(s.name, s.iteration) for s in again])

@@ -122,8 +122,9 @@ class Run:
         path = lock.named(path)
         file = path / "run.toml"
         if not file.exists():
-            around = run_around(path)
-            remedy = f"The run is {around}." if around else f"Make one with `looptool init {path}`."
+            remedy = f"Make one with `looptool init {path}`."
+            if around := run_around(path):
+                remedy = f"The run is the folder {around.resolve()}."
             raise RunError(f"there is no run in {path} (no run.toml). {remedy}")
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told

@@ -32,6 +32,8 @@ def read_settings(path: Path) -> Settings:
         raise RunError(f"{file} is not valid TOML: {error}. Fix that line.") from None
     except RecursionError:
         raise RunError(f"{file} holds values that are nested too deep to be settings.") from None
+    except FileNotFoundError:
+        raise RunError(f"there is no run in {path} (no run.toml).") from None
     except OSError as error:
         raise RunError(
             f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."

@@ -78,7 +78,7 @@ def test_a_plan_says_what_why_and_what_it_cost_and_writes_nothing(
     path, said = changed, "compose.hppl is 1, it was 3"
     if state == "new":
         Run.create(path := tmp_path / "new", "cpu-quick").close()
-        said = "missing seed"
+        said = "to do seed"
     elif state == "cut short":  # what an opening that writes would sweep
         (path / "iterations" / "01" / ".samples.parquet.0000.tmp").write_bytes(b"half")
         (path / "iterations" / "01" / "samples.parquet").unlink()

@@ -62,8 +62,8 @@ def test_what_had_finished_stands_and_what_cannot_be_carried_over_is_said(
         (Scores, "scores"),
     )] == [40, 40, 22, 236, 90]  # fmt: skip
     left = [(s.name, s.iteration, s.state) for s in plan(run) if s.state != "done"]
-    assert left[:2] == [("scores", 0, "missing"), ("policy", 2, "missing")]
-    assert {state for _, _, state in left} == {"missing"}, "nothing finished is made again"
+    assert left[:2] == [("scores", 0, "to do"), ("policy", 2, "to do")]
+    assert {state for _, _, state in left} == {"to do"}, "nothing finished is made again"
     after = files(old)
     kept = [n for n, content in before.items() if content not in after.values()]
     assert kept == [], "each file is there as it was, in its place or in superseded/"

@@ -120,7 +120,7 @@ def test_a_folder_of_another_version_is_refused_untouched(run: Run) -> None:
 
 def test_a_place_inside_a_run_names_the_run(run: Run) -> None:
     for inside in ("run.toml", "iterations"):
-        with pytest.raises(RunError, match=re.escape(f"The run is {run.path}.")):
+        with pytest.raises(RunError, match=re.escape(f"The run is the folder {run.path.resolve()}.")):
             Run.open(run.path / inside)
 
 

@@ -233,7 +233,7 @@ def test_a_run_on_a_disk_that_is_really_read_only_is_one_paragraph(tmp_path: Pat
     assert (
         done.stderr.count("is read-only") == 2
         and "done     seed" in done.stdout
-        and "missing  train 1" in done.stdout
+        and "to do    train 1" in done.stdout
     )
 
 
