@@ -99,7 +99,7 @@ def tools_of(run: Run) -> list[Tool]:
 
 
 def refuse_other_tools(run: Run) -> None:
-    """Refuse a setting that names other tools than those in the run folder, which count.
+    """Refuse a setting that names other tools than the run has.
 
     Raises:
         RunError: Says how to take them.
