@@ -32,8 +32,8 @@ from looptool_kit.widgets.view import read_only_note, script, style
 from looptool_kit.world import execute, new_state
 
 STUCK = (
-    "it cannot be executed, as a call breaks its tool's schema: keep the right answer (“keep or correct …”),"
-    " and the dialogue continues from that, or begin a new dialogue"
+    "It cannot be executed, as a call breaks its tool's schema: keep the right answer (“keep or correct …”),"
+    " and the dialogue continues from that, or begin a new dialogue."
 )
 
 

@@ -214,12 +214,13 @@ function render({ model, el }) {
     const row = h("div", { class: "lt-row" });
     /** The right answer that was kept, and what can be done next. @param {NextStep} next */
     const showNext = (next) => {
-      const from = executed && !replaced ? "; the dialogue has what was executed" : "";
-      const head = h("h4", {}, `kept as the right answer${from || ", from which the dialogue continues"}`);
+      const isLate = executed && !replaced;
+      const from = isLate ? "; the dialogue has what was executed" : ", from which the dialogue continues";
+      const head = h("h4", {}, `kept as the right answer${from}`);
       opened.given = next.text || label; // what was kept is what is corrected
       right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
       runs = next.runs;
-      const stuck = next.stuck ? h("span", {}, `${next.stuck.replace(/^i/, "I")}.`) : null;
+      const stuck = next.stuck ? h("span", {}, next.stuck) : null;
       const again = h("button", { onclick: askAgain, title: againTitle }, "ask again");
       const all = [runs ? run : null, make, executed ? null : again, back, stuck];
       row.replaceChildren(...all.filter((node) => node !== null));
