@@ -194,6 +194,7 @@ def test_an_import_without_a_usable_row_has_failed(tmp_path: Path) -> None:
     path.write_text('{"messages": [{"role": "user", "content": "hello"}]}\n{"a": 1}\n')
     done = CliRunner().invoke(app, ["import", str(path), str(tmp_path / "out.jsonl")])
     assert isinstance(done.exception, ValueError) and "no row of" in str(done.exception)
+    assert not (tmp_path / "out.jsonl").exists(), "the mended file can be imported under that name"
     assert len((tmp_path / "out.rejected.jsonl").read_text().splitlines()) == 2
 
 

@@ -84,6 +84,7 @@ class DisagreementView(LabelForm, SampleTable):
         self._codes = np.zeros(len(self.verdicts), np.int64)
         self._place = {v.sample_id: i for i, v in enumerate(self.verdicts)}
         self._judged = {v.sample_id: v for v in self.verdicts}
+        self._seen: set[str] = set()  # rows whose verdict was shown, so that no decision on them is blind
         rows = Rows(
             {
                 "request": [s.request for s in self.samples],
@@ -101,18 +102,9 @@ class DisagreementView(LabelForm, SampleTable):
         rows.recode("decided", self._codes, _DECIDED)
         # The list stands beside the sample, which tells the rest.
         widths = dict.fromkeys(rows.names, 0) | {"request": 3.0, "judge": "9.8em", "decided": "9.8em"}
-        super().__init__(
-            rows,
-            run,
-            self.samples,
-            j,
-            widths=widths,
-            uncounted=("decided",),
-            sort="confidence",
-            choices=[[name, *review.MEANINGS[name]] for name in VERDICTS],
-            iteration=j,
-            missing=missing,
-        )
+        about: dict[str, Any] = {"uncounted": ("decided",), "sort": "confidence", "missing": missing}
+        choices = [[name, *review.MEANINGS[name]] for name in VERDICTS]
+        super().__init__(rows, run, self.samples, j, widths=widths, choices=choices, iteration=j, **about)
         self._reread()
         self.cursor = 0
 
@@ -144,6 +136,8 @@ class DisagreementView(LabelForm, SampleTable):
             return {"id": None}
         i = int(self.order[min(at, len(self.order) - 1)])
         sample, probe, verdict = self.samples[i], self.probes[i], self.verdicts[i]
+        if not self._hidden(i):
+            self._seen.add(sample.id)
         decision = self._decisions.get(sample.id)
         return {
             "id": sample.id,
@@ -263,7 +257,7 @@ class DisagreementView(LabelForm, SampleTable):
     def _decide(self, i: int, verdict: str, label: Label | None, note: str) -> dict[str, Any]:
         self._in_force()
         id, onwards = self.samples[i].id, review.next_open(self.order, self._codes, i)
-        value = as_value(verdict, label, blind=self._hidden(i))
+        value = as_value(verdict, label, blind=self._hidden(i) and id not in self._seen)
         decision = self._decided(id, value, note.strip(), self.iteration)
         self.notes, self.drafts = review.without(self.notes, id), review.without(self.drafts, id)
         self._record(decision, go_to=i if onwards is None else onwards)

@@ -111,7 +111,7 @@ class TryView(LabelForm):
         self._writing: asyncio.Task[dict[str, Any]] | None = None
         # The right answer that was kept of the newest one: the dialogue continues from it.
         self._right: Label | None = None
-        self._replaced = False  # whether the right one was executed in its place
+        self._ran: Label | None = None  # what of it was executed: the answer or the right one
         # The sample that `kept` names, the text it was made of, and what was said then.
         self._made: tuple[Sample, str, str] | None = None
         self._state: dict[str, Any] = {}
@@ -220,7 +220,7 @@ class TryView(LabelForm):
             raise ValueError(f"not executed: {'; '.join(wrong)}")
         said = [result_of(call, self._functions, self._in_world) for call in calls]
         results = [Message(role="tool", name=c.name, content=r) for c, r in zip(calls, said, strict=True)]
-        self._replaced = self._right not in (None, self._newest_answer and self._newest_answer.answer.label)
+        self._ran = self._said()
         self._messages, self._answer = [*self._messages, *self._turn(), *results], None
         return self._shown(
             "executed: ask with an empty field for the answer to the results, or type a request"
@@ -367,7 +367,7 @@ class TryView(LabelForm):
             "label": "" if answer.answer.error else label_text(predicted_label(answer.answer)),
             "by": self._by,
             "executed": executed,
-            "replaced": executed and self._replaced,
+            "replaced": executed and self._ran != answer.answer.label,
             "after": next(k for k, m in enumerate(reversed(self._asked.messages)) if m.role == "user"),
             "number": self._number,
             **self._next(),
@@ -381,6 +381,7 @@ class TryView(LabelForm):
         return {
             "made": label_card(self._right) if self._right else None,
             "text": self._made[1] if self._made else "",
+            "late": self._answer is None and self._right not in (None, self._ran),
             "runs": f"{where}: {', '.join(map(show_call, calls))}" if calls and not wrong else "",
             "stuck": STUCK if wrong else "",
         }

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from looptool_kit.audit.audit import Audited, check_kinds, kinds, look_at
+from looptool_kit.audit.desk import KEY
 from looptool_kit.audit.findings import SEVERITIES, Finding
 from looptool_kit.audit.look import Look
 from looptool_kit.audit.read import Row
@@ -153,7 +154,7 @@ def write_desk(audited: Audited, path: Path) -> int:
     ):
         started = time.monotonic()
         table.write(folder / f"{name}.parquet")
-        run.finish(name, 1, "audit", started, rows=len(table))
+        run.finish(name, 1, KEY, started, rows=len(table))
     run.close()
     return len(shown)
 

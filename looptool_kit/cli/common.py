@@ -83,6 +83,7 @@ def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, 
     Raises:
         ValueError: A --set is not of the form name=value, or names a strategy that is not there.
     """
+    from looptool_kit.config import is_list
     from looptool_kit.stages._find import check_strategy
 
     overrides: dict[str, Any] = {} if seed is None else {"seed": seed}
@@ -90,13 +91,21 @@ def overrides_of(pairs: list[str] | None, seed: int | None = None) -> dict[str, 
         name, equals, text = pair.partition("=")
         if not equals:
             raise ValueError(f"--set {pair}: write name=value, e.g. --set grpo.steps=2")
-        try:
-            value = tomllib.loads(f"v = {text}")["v"]
-        except tomllib.TOMLDecodeError:
-            value = text
+        value = _value(text)
+        if is_list(name.strip()) and not isinstance(value, list):
+            # As people write one: music,alarm or [music].
+            parts = text.strip().removeprefix("[").removesuffix("]").split(",")
+            value = [_value(part.strip()) for part in parts if part.strip()]
         check_strategy(name.strip(), value, f"--set {name.strip()}={text}")
         overrides[name.strip().replace(".", "__")] = value
     return overrides
+
+
+def _value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"v = {text}")["v"]
+    except tomllib.TOMLDecodeError:
+        return text
 
 
 def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) -> Run:
@@ -104,11 +113,12 @@ def open_or_create(path: Path, preset: str | None, overrides: dict[str, Any]) ->
 
     As it is where neither a preset nor settings are given; else `Run.create`.
     """
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.run.folder import Run
 
     if (path / "run.toml").exists() and preset is None and not overrides:
-        return Run.open(path)
-    return Run.create(path, preset or "cpu", **overrides)
+        return refuse_desk(Run.open(path))
+    return refuse_desk(Run.create(path, preset or "cpu", **overrides))
 
 
 def use_cluster(run: Run, address: str) -> None:

@@ -53,6 +53,12 @@ def import_command(
             mask_errors=not keep_error_turns,
             name=remote.url_of(file) or str(file),
         )
+        if not done.samples:
+            target.unlink(missing_ok=True)
+            at = f"; {rejected_file} gives each row's reason" if done.rejected or done.masked else ""
+            try_without = " Leave out --form, and each row's form is found." if form else ""
+            example = f", for example {done.first}" if done.first else ""
+            raise ValueError(f"no row of {file} became a sample{example}{at}.{try_without}")
     rejected_name = remote.url_of(rejected_file) or rejected_file
     say(f"Samples({done.samples} rows) in {remote.url_of(out) or out}")
     if done.rejected:
@@ -62,8 +68,6 @@ def import_command(
     for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
         for words, count in counts.most_common(MANY):
             say(f"{title:<12} {count:>8,}  {words}")
-    if not done.samples:
-        raise ValueError(f"no row of {file} became a sample; {rejected_name} gives each row's reason")
 
 
 contamination_app = typer.Typer(

@@ -104,6 +104,9 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     named = table if form_of_rows == "looptool" else with_original_names(run, table)
     ids = {row.id: kept.id for row, kept in zip(named, table, strict=True)}
     fit, unfit = formats.fitting(named, form_of_rows)
+    if not fit:
+        why = unfit[0] if unfit else "there is none"
+        raise ValueError(f"no sample of {run.path} fits the form {form}: {why}")
     written = Written(fit, [ids[row.id] for row in fit], j, form, len(unfit))
     text = dataset_card(run, written, licence, folder=not out.suffix)
     if form_of_rows == "verl" and not of_run(run).projects:

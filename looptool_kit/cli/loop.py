@@ -145,10 +145,11 @@ def plan(path: RunFolder) -> None:
 
     Which stages are done, which would be made again, why, and how long they took.
     """
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.report import plan as account
     from looptool_kit.run.folder import Run
 
-    run = Run.open(path, read_only=True)
+    run = refuse_desk(Run.open(path, read_only=True))
     steps = account.plan(run)
     for step in steps:
         say(step)
@@ -172,11 +173,12 @@ def convert(path: RunFolder) -> None:
 @app.command(rich_help_panel=LOOK)
 def report(path: RunFolder) -> None:
     """Print the scoreboard and write the run's report as one HTML file."""
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.core.errors import RunError
     from looptool_kit.report.taken import timings
     from looptool_kit.run.folder import Run
 
-    run = Run.open(path, read_only=True)
+    run = refuse_desk(Run.open(path, read_only=True))
     if not timings(run):
         raise RunError(
             f"nothing has run in {path} yet, so nothing can be reported. Next: looptool loop {path}"

@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
 def _stage(path: Path, yes: bool, work: Callable[[Run], object]) -> Run:
     """Run a stage and print its result; returns the run."""
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.run.folder import Run
 
-    run = Run.open(path)
+    run = refuse_desk(Run.open(path))
     ask_before_redoing(run, yes)
     say(repr(work(run)))
     return run

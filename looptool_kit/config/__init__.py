@@ -7,6 +7,7 @@ edited. Unknown names are errors.
 from looptool_kit.config.load import (
     deciding,
     dump_settings,
+    is_list,
     load_preset,
     load_settings,
     parse_settings,
@@ -45,6 +46,7 @@ __all__ = [
     "TargetSettings",
     "deciding",
     "dump_settings",
+    "is_list",
     "load_preset",
     "load_settings",
     "parse_settings",

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, MutableMapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue, ValidationError
 
@@ -192,6 +192,18 @@ def _is_single(name: str) -> bool:
     """Whether it is a setting that has none below it."""
     names = list(_names(Settings))
     return name in names and not any(other.startswith(f"{name}.") for other in names)
+
+
+def is_list(name: str) -> bool:
+    """Whether the setting of that dotted name takes a list."""
+    kind: Any = Settings
+    for part in name.split("."):
+        kinds = (kind, *get_args(kind))
+        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        if model is None or part not in model.model_fields:
+            return False
+        kind = model.model_fields[part].annotation
+    return tuple in (get_origin(kind), *map(get_origin, get_args(kind)))
 
 
 def _names(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

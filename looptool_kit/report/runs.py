@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from looptool_kit.audit.desk import is_desk
 from looptool_kit.core.errors import RunError
 from looptool_kit.run.folder import SUPERSEDED, Run
 from looptool_kit.run.manifest import read_manifest
@@ -24,8 +25,8 @@ class RunLine(NamedTuple):
 
     path: Path
     state: str
-    """`finished`, `not started`, at which iteration it is, what is left after the last, or that it cannot be
-    read.
+    """`finished`, `not started`, at which iteration it is, what is left after the last, that it is the review
+    desk of an audit, or that it cannot be read.
     """
     first: str
     """The first evaluated policy with its share of held-out samples right; empty before."""
@@ -69,6 +70,8 @@ def _line(path: Path) -> RunLine:
 
 
 def _state(run: Run) -> str:
+    if is_desk(run):
+        return "review desk of an audit"
     count = run.settings.iterations
     if run.manifest("scores", count + 1):
         return "finished"

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, get_args
 from pydantic import BaseModel, TypeAdapter
 
 from looptool_kit.config import Settings
+from looptool_kit.stages._find import FOUND_BY_NAME, names
+from looptool_kit.world import domains
 
 READ_BY: dict[str, tuple[str, ...]] = {
     "seed": ("seed", "train", "frontier", "expand", "perturb"),
@@ -115,7 +117,15 @@ def _lines(
             continue
         shown = "not set" if field.is_required() and values is None else _written(value)
         meaning = " ".join((field.description or "").split())
-        yield SettingLine(f"{prefix}{name}", shown, _kind(field), redoes(f"{prefix}{name}", own), meaning)
+        kind = _kind(field) + _of(f"{prefix}{name}")
+        yield SettingLine(f"{prefix}{name}", shown, kind, redoes(f"{prefix}{name}", own), meaning)
+
+
+def _of(name: str) -> str:
+    """The names that a setting may hold, where the type does not say them."""
+    if (package := FOUND_BY_NAME.get(name)) is not None:
+        return f": {', '.join(names(package))}"
+    return f": {', '.join(domains())}" if name == "seeds.domains" else ""
 
 
 def _model(kind: Any) -> type[BaseModel] | None:

@@ -15,6 +15,7 @@ from looptool_kit.audit.findings import Findings
 from looptool_kit.audit.look import ACCEPTABLE
 from looptool_kit.cli import app
 from looptool_kit.core.samples import Label, Sample, Samples, ToolCall
+from looptool_kit.report.runs import runs
 from looptool_kit.run.folder import Run
 
 TOOL = {
@@ -148,6 +149,11 @@ def test_the_review_desk_opens_and_its_decisions_are_written(
     said = run(data, "--kinds", "foreign_parameter", "--desk", desk).output
     assert f"looptool view {desk} --at view=DisagreementView" in said.replace("\n", " ")
     given = Samples.read(data)
+    # It has a run's form, and no loop works on it.
+    assert [line.state for line in runs(tmp_path)] == ["review desk of an audit"]
+    for command in (["plan"], ["report"], ["seed", "--yes"], ["probe", "--yes"], ["loop"]):
+        done = CliRunner().invoke(app, [command[0], str(desk), *command[1:]])
+        assert "is the review desk of an audit" in str(done.exception), command
     with Run.open(desk) as opened:
         try:
             from looptool_kit.widgets import DisagreementView

@@ -125,6 +125,8 @@ def test_settings_are_found_by_name_meaning_and_stage() -> None:
     assert "seeds.noise" in {line.name for line in settings(("annotator",))}
     assert lines["compose.unjudged"].values == "keep | discard" and lines["sft.epochs"].default == "2"
     assert lines["seeds.noise"].values == "number from 0 to 0.9"
+    assert lines["verify.judge"].values == "text: combined, evidence, labels, llm"
+    assert "music" in lines["seeds.domains"].values
     assert all(line.meaning for name, line in lines.items() if name not in ("preset", "seed"))
 
 
@@ -351,3 +353,13 @@ def test_an_iteration_that_is_not_there_is_named_with_the_newest_one() -> None:
     run = Run.open(Path(__file__).parents[2] / "sample_data" / "run", read_only=True)
     with pytest.raises(RunError, match="has no D9 yet: the newest is D3"):
         run.table(Samples, "samples", 9)
+
+
+def test_a_list_is_given_as_people_write_one(tmp_path: Path) -> None:
+    sets = ("seeds.domains=music,weather", "seeds.fresh=[10, 5]", "expand.expanders=world", "sft.epochs=3")
+    options = [part for one in sets for part in ("--set", one)]
+    said = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--preset", "cpu-quick", *options])
+    assert said.exit_code == 0, said.output
+    made = Run.open(tmp_path / "run", read_only=True).settings
+    assert made.seeds.domains == ("music", "weather") and made.seeds.fresh == (10, 5)
+    assert made.expand.expanders == ("world",) and made.sft.epochs == 3

@@ -391,3 +391,20 @@ def test_no_row_with_a_changed_label_in_the_form_is_accepted_in_bulk(view: Disag
     assert (found["count"], found["rest"]) == (before["count"] - 1, before["rest"] + 1)
     asked(view, "accept", count=found["count"])
     assert first not in view.decisions and second in view.decisions and view.drafts[first] == "Half a label"
+
+
+def test_no_decision_is_blind_on_a_row_whose_verdict_was_shown(view: DisagreementView) -> None:
+    looked_at, other = shown(view)["id"], with_verdict(view, "PRED_WRONG")[-1]
+    view.blind = True
+    asked(view, "decide", id=looked_at, verdict="PRED_WRONG")
+    asked(view, "decide", id=other, verdict="PRED_WRONG")
+    # Decided, it is shown; undone, it is not unseen.
+    view.cursor = [view.samples[i].id for i in view.order].index(other)
+    assert shown(view)["detail"]["verdict"]
+    asked(view, "undo")
+    asked(view, "decide", id=other, verdict="BOTH_WRONG")
+    blind = {id: "blind" in d.value for id, d in view.decisions.items()}  # type: ignore[operator]
+    assert blind == {looked_at: False, other: False}
+    third = with_verdict(view, "PRED_WRONG")[0]
+    asked(view, "decide", id=third, verdict="PRED_WRONG")
+    assert view.decisions[third].value == {"verdict": "PRED_WRONG", "blind": True}

@@ -290,6 +290,9 @@ def test_the_dialogue_goes_on_from_the_right_answer_where_a_call_cannot_be_execu
     assert [m["role"] for m in done] == ["system", "user", "assistant", "tool"]
     assert done[2]["calls"][0]["arguments"] == [[k, json.dumps(v)] for k, v in ARGUMENTS.items()]
     assert "error" not in json.loads(done[3]["content"])
+    # What is kept later is a sample, and the dialogue has what was executed.
+    other = json.dumps([CALL | {"arguments": ARGUMENTS | {"time": "09:15"}}])
+    assert not asked(view, "state")["late"] and asked(view, "save", text=other, number=number)["late"]
     # A call corrected to a reply is a turn as it is.
     asked(view, "fresh")
     number = asked(view, "ask", request="Good morning!")["number"]

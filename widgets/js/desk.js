@@ -235,7 +235,7 @@ function showProgress(node, progress) {
   const { needs, blind } = progress;
   node.textContent = progressWords(progress);
   node.title =
-    (blind ? "Only rows decided blind count: the verdict that was seen sways. " : "") +
+    (blind ? "Only rows decided before their verdict was shown count: one that was seen sways. " : "") +
     `Cohen's kappa is shown from ${needs} rows on that you both judged, with more than one verdict of each.`;
 }
 

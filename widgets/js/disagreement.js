@@ -228,7 +228,7 @@ function deskActions(model, current, queue, { note, keys, say, leave, unseen, ed
  * @param {Model<DisagreementTraits, DisagreementQuestions>} model
  */
 function blindSwitch(model) {
-  const kept = halfWritten(model);
+  const kept = halfWritten(model, EVERYWHERE); // for all iterations
   const choose = () => {
     put(model, { blind: box.checked });
     kept.write("blind", "", box.checked ? "yes" : "");

@@ -92,6 +92,7 @@ function render({ model, el }) {
     request.focus();
   });
   const talk = h("div", { class: "lt-talk", role: "region", "aria-label": "dialogue with the policy" });
+  const waiting = h("div", {});
   const answered = h("div", { class: "lt-answer", role: "region", "aria-label": "answer" });
 
   const kept = halfWritten(model);
@@ -155,17 +156,16 @@ function render({ model, el }) {
       line.say(wordsOf(error), true);
       return false;
     } finally {
+      waiting.replaceChildren();
       wait(false);
     }
   };
   /** @param {string} by */
   const isWriting = (by) => `${by} is writing … (this can take a minute)`;
-  /** A request that is not answered yet stands in the dialogue. @param {string} said */
+  /** A request that is not answered yet stands below what was said before it. @param {string} said */
   const waitFor = (said) => {
-    const waiting = h("div", { class: "lt-turn lt-user", dir: "auto" }, said);
     intro.remove();
-    if (said.trim()) talk.append(waiting);
-    return waiting;
+    if (said.trim()) waiting.replaceChildren(h("div", { class: "lt-turn lt-user", dir: "auto" }, said));
   };
   /** Let the policy of the menu answer what the shown answer is to. */
   const askAgain = () => {
@@ -177,7 +177,7 @@ function render({ model, el }) {
     if (busy || !mayClose()) return;
     typing.drop();
     const said = request.value;
-    const waiting = waitFor(said);
+    waitFor(said);
     request.value = "";
     put(model, { draft: "" });
     if (onPage()) kept.write("asked", "", said); // loaded again meanwhile, the page has another kernel
@@ -187,7 +187,6 @@ function render({ model, el }) {
     );
     kept.write("asked", "");
     if (isAnswered) return;
-    waiting.remove();
     if (!talk.childElementCount) talk.append(intro);
     if (request.value) return;
     request.value = said;
@@ -214,8 +213,7 @@ function render({ model, el }) {
     const row = h("div", { class: "lt-row" });
     /** The right answer that was kept, and what can be done next. @param {NextStep} next */
     const showNext = (next) => {
-      const isLate = executed && !replaced;
-      const from = isLate ? "; the dialogue has what was executed" : ", from which the dialogue continues";
+      const from = next.late ? "; the dialogue has what was executed" : ", from which the dialogue continues";
       const head = h("h4", {}, `kept as the right answer${from}`);
       opened.given = next.text || label; // what was kept is what is corrected
       right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
@@ -325,6 +323,7 @@ function render({ model, el }) {
     tools.node,
     talk,
     answered,
+    waiting,
     h("div", { class: "lt-row lt-request" }, request, send),
     h(
       "div",

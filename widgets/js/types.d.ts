@@ -469,6 +469,8 @@ interface TryAnswer extends NextStep {
 interface NextStep {
   /** The right answer that was kept of it, which stands in its place. */
   made: SampleDetail["label"] | null;
+  /** Whether the dialogue continues from something else, which was executed before. */
+  late: boolean;
   /** Its text for editing, where it was kept in this dialogue. */
   text: string;
   /** What would be executed, empty for no call and for those that cannot be. */
