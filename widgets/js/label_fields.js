@@ -96,7 +96,12 @@ function argumentField(schema, value, required, changed) {
     return field;
   }
   const text = value === undefined ? "" : JSON.stringify(value);
-  const field = h("textarea", { rows: 1, value: text, placeholder: "JSON", spellcheck: "false" });
+  const field = h("textarea", {
+    rows: 1,
+    value: text,
+    placeholder: type === "array" ? '["…", "…"]' : "JSON",
+    spellcheck: "false",
+  });
   field.addEventListener("input", () => {
     try {
       changed(field.value.trim() ? JSON.parse(field.value) : undefined);

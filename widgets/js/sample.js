@@ -233,11 +233,12 @@ function comparison(d) {
  * The prediction as it was written. The less likely a token, the stronger its shade; the tooltip says how
  * likely it was.
  * @param {SampleDetail} d
+ * @param {string} [whose] what they are of
  */
-function tokensOf(d) {
+function tokensOf(d, whose = "the prediction") {
   if (!d.tokens?.length) return null;
   const measured = `${d.tokens.length} tokens, perplexity ${d.perplexity?.toFixed(3)}`;
-  const summary = `as written: ${measured}; the less likely a token, the darker`;
+  const summary = `${whose} as written: ${measured}; the less likely a token, the darker`;
   const tokens = d.tokens.map(([text, logp]) => {
     const title = `log-probability ${logp.toFixed(3)}, probability ${Math.exp(logp).toFixed(3)}`;
     const span = h("span", { title }, text);

@@ -298,7 +298,7 @@ function render({ model, el }) {
       h("h4", {}, replaced ? inPlace : executed ? turned : `${by} answers`),
       ...(executed && !replaced ? [] : [answerOf(sample.label)].flat()),
       objections.length ? against : none,
-      tokensOf(sample) ?? "",
+      tokensOf(sample, "the answer") ?? "",
       row,
       right,
       place,
