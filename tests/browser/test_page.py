@@ -176,6 +176,8 @@ def an_editor_opens_where_one_types(page: Any) -> None:
     page.keyboard.type("7")
     assert page.evaluate("() => document.activeElement.value") == "7"
     page.keyboard.press("Escape")
+    desk.get_by_text("Escape once more drops the change").wait_for()
+    page.keyboard.press("Escape")
     desk.get_by_role("group", name="the right label").wait_for(state="detached")
     grid = desk.get_by_role("grid", name="disagreements")
     grid.press("1")
