@@ -17,10 +17,10 @@
 # %%
 import pandas as pd
 import start
-from IPython.display import display
+from IPython.display import HTML, display
 
 import looptool_kit as lt
-from looptool_kit.core.preview import words
+from looptool_kit.core.preview import table_html, words
 from looptool_kit.widgets import DisagreementView, LoopMap, ProbeView, TrainingView
 
 pd.options.display.max_colwidth = 110
@@ -120,18 +120,10 @@ for before, after in zip(names, names[1:], strict=False):
     said = {name: {s.sample_id: words(lt.parse(s.text)) for s in found[name]} for name in (before, after)}
     for change, ids in (("fixed", fixed), ("broken", broken)):
         for i in ids:
-            rows.append(
-                {
-                    "change": f"{change} in {after}",
-                    "kind": held_out[i].kind,
-                    "request": held_out[i].request,
-                    "label": words(held_out[i].label),
-                    "said before": said[before][i],
-                    "said after": said[after][i],
-                }
-            )
-flips = pd.DataFrame(rows, columns=["change", "kind", "request", "label", "said before", "said after"])
-flips.style.hide().set_properties(**{"overflow-wrap": "anywhere", "text-align": "left"})
+            about = [f"{change} in {after}", held_out[i].kind, held_out[i].request, words(held_out[i].label)]
+            rows.append([*about, said[before][i], said[after][i]])
+columns = ["change", "kind", "request", "label", "said before", "said after"]
+HTML(table_html(columns, rows, wide=columns[2:]))
 
 # %% [markdown]
 # The same on the training side: samples that stayed in the dataset as they were. One with a new label is
