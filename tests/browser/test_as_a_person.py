@@ -188,10 +188,10 @@ def decisions(folder: Path) -> list[Any]:
 def test_a_label_is_edited_as_a_form_and_blind_is_blind(odd: tuple[str, Path], page: Any) -> None:
     url, folder = odd
     view = desk_of(page, url)
-    view.get_by_label("kind", exact=True).select_option("chinese")
-    view.locator(".lt-small:has-text('kind chinese')").wait_for()
     view.get_by_label("blind").check()
     view.get_by_text("hidden until you have decided").wait_for()
+    view.get_by_label("kind", exact=True).select_option("chinese")  # a row whose verdict was not shown before
+    view.locator(".lt-small:has-text('kind chinese')").wait_for()
     assert view.locator(".lt-judge").count() == 0
     # Neither the filter nor the button tells what is hidden.
     judge, bulk = view.get_by_label("judge", exact=True), view.get_by_role("button", name="accept the judge")
