@@ -28,7 +28,6 @@
 # %%
 import pandas as pd
 import start
-from IPython.display import display
 
 import looptool_kit as lt
 from looptool_kit.core.preview import words
@@ -85,7 +84,7 @@ samples[:8]
 
 # %%
 for section in ("lora", "sft", "grpo"):
-    display(settings_form(run, section))  # the same in Python: run.set(sft__epochs=3)
+    display(settings_form(run, section))  # noqa: F821 - IPython's; the same in Python: run.set(sft__epochs=3)
 
 # %% [markdown]
 # The view fills while the cell trains. Its still that is saved here was drawn before the first step, so it is
@@ -93,7 +92,7 @@ for section in ("lora", "sft", "grpo"):
 
 # %%
 training = TrainingView(run, iteration=1)
-display(training)  # fills while this cell trains
+display(training)  # noqa: F821 - fills while this cell trains
 policy = lt.train(run, samples)
 policy
 
@@ -197,7 +196,7 @@ members = run.table(lt.Members, "members", 2)
 rows = pd.DataFrame(
     {"part": m.part, "why": m.why, "request": s.request} for m, s in zip(members, composed, strict=True)
 )
-display(pd.DataFrame(lt.composition(run)).set_index("dataset"), rows.groupby("part").head(2))
+display(pd.DataFrame(lt.composition(run)).set_index("dataset"), rows.groupby("part").head(2))  # noqa: F821
 LoopMap(run)  # press a band: the samples behind it
 
 # %% [markdown]

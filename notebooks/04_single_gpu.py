@@ -45,7 +45,6 @@ if importlib.util.find_spec("looptool_kit") is None:
 import pandas as pd
 import start
 import torch
-from IPython.display import display
 
 import looptool_kit as lt
 from looptool_kit import world
@@ -122,7 +121,7 @@ pd.DataFrame(rows)
 # %%
 if GPU:
     run = start.open_run("single-gpu", PRESET)
-    display(settings_form(run, "sft"), settings_form(run, "grpo"))
+    display(settings_form(run, "sft"), settings_form(run, "grpo"))  # noqa: F821 - IPython's
 
 # %% [markdown]
 # Your own tools instead of the world's: `run = lt.init("runs/mine", tools="my_tools.py", preset=PRESET)`, or
@@ -133,13 +132,13 @@ if GPU:
 # %%
 if GPU:
     training = TrainingView(run)
-    display(training)  # fills while this cell trains
+    display(training)  # noqa: F821 - fills while this cell trains
     lt.Loop(run).run()
 
 # %%
 if GPU:
     lt.print_scoreboard(run)
-    display(LoopMap(run), ProbeView(run), DisagreementView(run))
+    display(LoopMap(run), ProbeView(run), DisagreementView(run))  # noqa: F821
 
 # %% [markdown]
 # ## The adapter, and the model
