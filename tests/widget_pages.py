@@ -14,3 +14,13 @@ def asked(view: Any, kind: str, **values: Any) -> dict[str, Any]:
     answer = json.loads(json.dumps(heard[-1], allow_nan=False))
     assert answer["req"] == "1"
     return answer
+
+
+def shown(view: Any) -> dict[str, Any]:
+    """The row of the desk that is selected."""
+    return asked(view, "detail", at=view.cursor)
+
+
+def with_verdict(view: Any, verdict: str | None) -> list[str]:
+    """The rows of the desk on which the judge says that."""
+    return [v.sample_id for v in view.verdicts if v.verdict == verdict]

@@ -23,7 +23,7 @@ from looptool_kit.run.folder import Run
 from looptool_kit.widgets import review
 from looptool_kit.widgets.decision import as_shown, as_value, label_of, verdict_of, written_at
 from looptool_kit.widgets.detail import detail
-from looptool_kit.widgets.drafts import UNSAVED, is_text, restore_texts
+from looptool_kit.widgets.drafts import UNSAVED, is_text, is_unsaved, restore_texts
 from looptool_kit.widgets.labels import LabelForm, label_text, read_label, tools_of
 from looptool_kit.widgets.rows import Rows
 from looptool_kit.widgets.selection import SampleTable, tags_of
@@ -302,7 +302,7 @@ class DisagreementView(LabelForm, SampleTable):
         return label_text(label_of(self._decisions.get(id)) or self.samples[self._place[id]].label)
 
     def _is_unsaved(self, id: str) -> bool:
-        return self.drafts.get(id, text := self._label_text(id)) != text
+        return is_unsaved(self.drafts, id, self._label_text(id))
 
     def _standing(self, i: int) -> Label:
         return review.standing(self.verdicts[i], self.probes[i], self.samples[i])

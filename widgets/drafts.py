@@ -11,6 +11,11 @@ from looptool_kit.widgets.rows import TableView
 UNSAVED = "What is changed in the form is not saved yet: save it (Ctrl+Enter) or cancel it first."
 
 
+def is_unsaved(drafts: Mapping[str, Any], id: str, as_it_is: Any) -> bool:
+    """Whether a draft differs from what it is a draft of."""
+    return bool(drafts.get(id, as_it_is) != as_it_is)
+
+
 def kept_at(run: Run | None, view: object, iteration: int | None = None) -> str:
     """Under which name a browser keeps the half-written texts of a view.
 

@@ -21,7 +21,7 @@ from looptool_kit.lineage.error_seeds import ErrorSeed, all_seeds, chosen, with_
 from looptool_kit.run.decisions import Decision
 from looptool_kit.run.folder import Run
 from looptool_kit.widgets.detail import aligned, detail
-from looptool_kit.widgets.drafts import UNSAVED, is_draft, kept_at, restore_texts
+from looptool_kit.widgets.drafts import UNSAVED, is_draft, is_unsaved, kept_at, restore_texts
 from looptool_kit.widgets.labels import LabelForm, label_text, read_label
 from looptool_kit.widgets.novelty import Dataset
 from looptool_kit.widgets.offspring import (
@@ -200,7 +200,7 @@ class ExpansionView(LabelForm, TableView):
         if value not in ("accept", "reject"):
             raise ValueError(f"a child is accepted or rejected, not {value!r}")
         child = self._find(id)
-        if self.drafts.get(id, text := _as_text(self._shown(child))) != text:
+        if is_unsaved(self.drafts, id, _as_text(self._shown(child))):
             raise ValueError(UNSAVED)
         if value == "accept":
             self._keep_out_of_training(child.sample)

@@ -26,7 +26,7 @@ from looptool_kit.widgets.probe import ProbeView
 from looptool_kit.widgets.selection import SampleTable
 from looptool_kit.widgets.training import TrainingView
 from looptool_kit.widgets.trial import TryView
-from looptool_kit.widgets.view import WORDS, View
+from looptool_kit.widgets.view import WORDS, View, having
 
 VIEWS: dict[str, Callable[..., View]] = {
     "LoopMap": LoopMap,
@@ -99,7 +99,7 @@ def run_page(run: Run, at: str = "") -> ipywidgets.VBox:
         """Let a person choose among those that have what the view shows."""
         with suppress(ValueError):  # the first time
             menu.unobserve(go_to_iteration, "value")
-        has = [j for j in run.iterations if (run.folder(j) / f"{OF_ITERATIONS.get(name)}.parquet").exists()]
+        has = having(run, OF_ITERATIONS[name]) if name in OF_ITERATIONS else []
         shown = getattr(made[name], "iteration", None)
         menu.layout.display = "" if shown in has and len(has) > 1 else "none"
         if shown in has:

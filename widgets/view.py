@@ -109,6 +109,11 @@ STAGES = {
 """Table -> its name in words, and the call that makes it."""
 
 
+def having(run: Run, table: str) -> list[int]:
+    """The iterations that have a table."""
+    return [j for j in run.iterations if (run.folder(j) / f"{table}.parquet").exists()]
+
+
 def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
     """The iteration to show, and what is missing.
 
@@ -120,7 +125,7 @@ def stage_of(run: Run, table: str, iteration: int | None) -> tuple[int, str]:
     Returns:
         The iteration, and an empty text; or why there is nothing to show and what to run.
     """
-    made = [j for j in run.iterations if (run.folder(j) / f"{table}.parquet").exists()]
+    made = having(run, table)
     words, call = STAGES[table]
     if iteration is None and made:
         return made[-1], ""

@@ -55,12 +55,9 @@ def import_command(
         )
         if not done.samples:
             target.unlink(missing_ok=True)
-            at = f"; {rejected_file} gives each row's reason" if done.rejected or done.masked else ""
-            try_without = " Leave out --form, and each row's form is found." if form else ""
-            example = f", for example {done.first}" if done.first else ""
-            raise ValueError(f"no row of {file} became a sample{example}{at}.{try_without}")
     rejected_name = remote.url_of(rejected_file) or rejected_file
-    say(f"Samples({done.samples} rows) in {remote.url_of(out) or out}")
+    if done.samples:
+        say(f"Samples({done.samples} rows) in {remote.url_of(out) or out}")
     if done.rejected:
         say(f"{done.rejected} rows rejected, in {rejected_name}, for example {done.first}")
     if done.masked:
@@ -68,6 +65,10 @@ def import_command(
     for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
         for words, count in counts.most_common(MANY):
             say(f"{title:<12} {count:>8,}  {words}")
+    if not done.samples:
+        at = f"; {rejected_name} gives each row's reason" if done.rejected or done.masked else ""
+        try_without = " Leave out --form, and each row's form is found." if form else ""
+        raise ValueError(f"no row of {file} became a sample{at}.{try_without}")
 
 
 contamination_app = typer.Typer(

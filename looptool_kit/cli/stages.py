@@ -204,6 +204,7 @@ def evaluate(
 
     Iteration 0 is the base model; without a suite the held-out splits.
     """
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.policy.policy import policy_of
     from looptool_kit.run.folder import Run
     from looptool_kit.stages import evaluate as suites
@@ -216,7 +217,7 @@ def evaluate(
         if setup:
             return
         raise ValueError("name the run folder whose policy is to be evaluated")
-    run = Run.open(path)
+    run = refuse_desk(Run.open(path))
     ask_before_redoing(run, yes)
     policy = policy_of(run, run.iteration if iteration is None else iteration)
     scores = stage(run, policy, suite, categories.split(",") if categories else None, per_category)

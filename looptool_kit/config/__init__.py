@@ -12,6 +12,7 @@ from looptool_kit.config.load import (
     load_settings,
     parse_settings,
     presets,
+    section_of,
     with_overrides,
 )
 from looptool_kit.config.sections import (
@@ -51,5 +52,6 @@ __all__ = [
     "load_settings",
     "parse_settings",
     "presets",
+    "section_of",
     "with_overrides",
 ]

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, MutableMapping
 from importlib.resources import files
 from pathlib import Path
+from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue, ValidationError
@@ -194,12 +195,17 @@ def _is_single(name: str) -> bool:
     return name in names and not any(other.startswith(f"{name}.") for other in names)
 
 
+def section_of(kind: Any) -> type[BaseModel] | None:
+    """The class of a section or endpoint, also an optional one."""
+    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+
+
 def is_list(name: str) -> bool:
     """Whether the setting of that dotted name takes a list."""
     kind: Any = Settings
     for part in name.split("."):
-        kinds = (kind, *get_args(kind))
-        model = next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
+        model = section_of(kind)
         if model is None or part not in model.model_fields:
             return False
         kind = model.model_fields[part].annotation

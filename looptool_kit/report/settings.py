@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from types import UnionType
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, TypeAdapter
 
-from looptool_kit.config import Settings
+from looptool_kit.config import Settings, section_of
 from looptool_kit.stages._find import FOUND_BY_NAME, names
 from looptool_kit.world import domains
 
@@ -111,7 +110,7 @@ def _lines(
     for name, field in model.model_fields.items():
         own = machine or name in getattr(model, "machine", ())
         value = getattr(values, name) if values is not None else field.get_default()
-        inner = _model(field.annotation)
+        inner = section_of(field.annotation)
         if inner is not None:
             yield from _lines(inner, value, f"{prefix}{name}.", own)
             continue
@@ -126,12 +125,6 @@ def _of(name: str) -> str:
     if (package := FOUND_BY_NAME.get(name)) is not None:
         return f": {', '.join(names(package))}"
     return f": {', '.join(domains())}" if name == "seeds.domains" else ""
-
-
-def _model(kind: Any) -> type[BaseModel] | None:
-    """The class of a section or an endpoint, also of one that may be left out."""
-    kinds = get_args(kind) if isinstance(kind, UnionType) else (kind,)
-    return next((k for k in kinds if isinstance(k, type) and issubclass(k, BaseModel)), None)
 
 
 def _written(value: Any) -> str:

@@ -151,7 +151,7 @@ def test_the_review_desk_opens_and_its_decisions_are_written(
     given = Samples.read(data)
     # It has a run's form, and no loop works on it.
     assert [line.state for line in runs(tmp_path)] == ["review desk of an audit"]
-    for command in (["plan"], ["report"], ["seed", "--yes"], ["probe", "--yes"], ["loop"]):
+    for command in (["plan"], ["report"], ["seed", "--yes"], ["probe", "--yes"], ["evaluate"], ["loop"]):
         done = CliRunner().invoke(app, [command[0], str(desk), *command[1:]])
         assert "is the review desk of an audit" in str(done.exception), command
     with Run.open(desk) as opened:

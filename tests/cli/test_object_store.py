@@ -57,6 +57,13 @@ def test_import_reads_an_object_and_writes_two(store: Store, rows: Samples, tmp_
     assert rejected["file"] == "s3://data/in/their.jsonl" and rejected["row"] == 31
 
 
+def test_an_import_of_nothing_sends_the_reasons_alone(store: Store) -> None:
+    store.buckets["data"]["in/their.jsonl"] = b'{"messages": 3}\n'
+    done = CliRunner().invoke(app, ["import", "s3://data/in/their.jsonl", "s3://data/out/ours.jsonl"])
+    assert "s3://data/out/ours.rejected.jsonl gives each row's reason" in str(done.exception)
+    assert store.writes == ["data/out/ours.rejected.jsonl"]
+
+
 def test_a_table_of_many_rows_goes_to_the_store_as_its_parts_and_comes_back(
     store: Store, rows: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,15 +168,11 @@ function childEditor(draft, given, on) {
   );
   request.addEventListener("input", fault.changed);
   form.addEventListener("focusout", typing.now);
-  form.addEventListener("keydown", (event) => {
-    const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-    if (!saves && event.key !== "Escape") return;
-    event.preventDefault();
-    event.stopPropagation();
+  const isChanged = () => {
     const now = written();
-    if (saves) save();
-    else fault.escape(now.request !== given.request || now.label !== given.label, leave);
-  });
+    return now.request !== given.request || now.label !== given.label;
+  };
+  editorKeys(form, fault, { save, isChanged, leave });
   return form;
 }
 

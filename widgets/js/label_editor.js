@@ -36,13 +36,6 @@ function labelEditor(text, given, tools, on) {
     form.node,
   );
   node.addEventListener("focusout", typing.now);
-  node.addEventListener("keydown", (event) => {
-    const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-    if (!saves && event.key !== "Escape") return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (saves) save();
-    else fault.escape(form.text() !== given, leave);
-  });
+  editorKeys(node, fault, { save, isChanged: () => form.text() !== given, leave });
   return { node, focus: form.focus, keep: typing.now };
 }

@@ -22,13 +22,26 @@ function refusal(later) {
   const tell = (/** @type {string} */ words) => {
     node.textContent = plain(words);
   };
+  return { node, changed, tell };
+}
+
+/**
+ * The keys of an editor: Ctrl+Enter saves, Escape leaves, but asks once where something is changed.
+ * @param {HTMLElement} editor
+ * @param {ReturnType<typeof refusal>} fault
+ * @param {{ save: () => unknown, isChanged: () => boolean, leave: () => void }} on
+ */
+function editorKeys(editor, fault, { save, isChanged, leave }) {
   const unsaved = "Changed, and not saved: Ctrl+Enter saves it, Escape once more drops the change.";
-  /** What Escape does. @param {boolean} isChanged @param {() => void} leave */
-  const escape = (isChanged, leave) => {
-    if (isChanged && node.textContent !== unsaved) tell(unsaved);
+  editor.addEventListener("keydown", (event) => {
+    const saves = event.key === "Enter" && (event.ctrlKey || event.metaKey);
+    if (!saves && event.key !== "Escape") return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (saves) save();
+    else if (isChanged() && fault.node.textContent !== unsaved) fault.tell(unsaved);
     else leave();
-  };
-  return { node, changed, tell, escape };
+  });
 }
 
 /**

@@ -31,14 +31,7 @@ function rightLabel(text, tools, on) {
   const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
   const node = h("div", props, head, form.node);
   node.addEventListener("focusout", typing.now);
-  node.addEventListener("keydown", (event) => {
-    const kept = event.key === "Enter" && (event.ctrlKey || event.metaKey);
-    if (!kept && event.key !== "Escape") return;
-    event.preventDefault();
-    event.stopPropagation();
-    if (kept) keep();
-    else fault.escape(form.text() !== on.given, cancel);
-  });
+  editorKeys(node, fault, { save: keep, isChanged: () => form.text() !== on.given, leave: cancel });
   return { node, focus: form.focus, keep: typing.now };
 }
 

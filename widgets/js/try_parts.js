@@ -89,7 +89,7 @@ function introOf(model, take) {
 function unkeptAnswer(kept) {
   const [key = "null"] = Object.keys(kept);
   const place = key.startsWith("[") ? JSON.parse(key) : null;
-  if (!isList(place)) return null;
+  if (!Array.isArray(place)) return null;
   const [request, after] = place;
   const where = after ? "what came after the results of" : "";
   const words =
@@ -109,7 +109,7 @@ function keepChoices(model) {
   const policy = kept.read("policy", isText)[""] ?? "";
   const open = model.get("policies").filter((name) => !model.get("lost").includes(name));
   if (open.includes(policy)) put(model, { policy });
-  const chosen = kept.read("chosen", isList)[""];
+  const chosen = kept.read("chosen", Array.isArray)[""];
   const offered = model.get("offered").map(([name]) => name);
   if (chosen) put(model, { chosen: offered.filter((name) => chosen.includes(name)) });
   return [
@@ -117,9 +117,6 @@ function keepChoices(model) {
     follow(model, ["chosen"], () => kept.write("chosen", "", model.get("chosen"))),
   ];
 }
-
-/** @param {unknown} value @returns {value is unknown[]} */
-const isList = (value) => Array.isArray(value);
 
 /** What a page that is loaded again does not find; in a notebook the kernel still has it. */
 const lostLater = () =>
