@@ -154,7 +154,10 @@ MORE: dict[str, list[str]] = {
         "get_weather(city='Oslo', days=2)",
         '<|python_start|>[get_weather(city="Oslo", days=2)]<|python_end|>',
     ],
-    "gemma": ["```tool_code\nprint(get_weather(city='Oslo', days=2))\n```"],
+    "gemma": [
+        "```tool_code\nprint(get_weather(city='Oslo', days=2))\n```",
+        "```tool_call\nget_weather(city='Oslo', days=2)```",
+    ],
     "glaive": ['<functioncall> {"name": "get_weather", "arguments": \'' + GIVEN + "'} <|endoftext|>"],
     "minimax": [
         '<function_calls>\n<invoke name="get_weather">\n<parameter name="city">Oslo</parameter>\n'
@@ -173,7 +176,18 @@ TEXT = st.text(
     st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"], exclude_characters="<>|`"), max_size=12
 )
 TEXT |= st.sampled_from(
-    ['a "quoted" word', "it's", "line\nbreak", "2", "true", "[1, 2]", "a, b: {c}", "naïve 東京"]
+    [
+        'a "quoted" word',
+        "it's",
+        "line\nbreak",
+        "2",
+        "true",
+        "[1, 2]",
+        "a, b: {c}",
+        "naïve 東京",
+        "```",
+        "```json\n```",
+    ]
 )
 KEYS = st.sampled_from(["city", "days", "from_place", "tags"])
 VALUES = st.recursive(

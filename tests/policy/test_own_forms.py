@@ -43,7 +43,8 @@ TOKENIZERS = {family: tokenizer_of(family) for family in FAMILIES}
 OWN = [family for family in FAMILIES if not wire.form_of(TOKENIZERS[family]).projects]
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=12) | st.sampled_from(
     ['a "quoted" word', "it's \\ back", "line\nbreak", "\n", "2", "true", "[1, 2]", "a, b: {c}", "naïve 東京",
-     "\U0001f600", "1 < 2 > 0", "", " ", "None", "{}", '{"name": "f", "arguments": {}}']
+     "\U0001f600", "1 < 2 > 0", "", " ", "None", "{}", "```", "```tool_call\n```",
+     '{"name": "f", "arguments": {}}']
 )  # fmt: skip
 KEYS = st.sampled_from(["city", "days", "from", "user-id"])
 VALUES = st.recursive(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -21,8 +22,8 @@ from looptool_kit.run.folder import Run
 RECORDED = Path(__file__).parents[2] / "sample_data" / "run"
 
 
-def exported(out: Path, *options: object) -> str:
-    done = CliRunner().invoke(app, ["export", str(RECORDED), str(out), *map(str, options)])
+def exported(out: Path, *options: object, run: Path = RECORDED) -> str:
+    done = CliRunner().invoke(app, ["export", str(run), str(out), *map(str, options)])
     assert done.exit_code == 0, f"{done.output}{done.exception}"
     return done.output
 
@@ -35,32 +36,40 @@ def rows_of(card: str, section: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("iteration", [1, 2, 3])
-@pytest.mark.parametrize("form", ["looptool", "xlam"])
+@pytest.mark.parametrize("form", ["looptool", "hermes"])
 def test_a_datasets_card_counts_the_rows_that_are_in_it(iteration: int, form: str, tmp_path: Path) -> None:
     run = Run.open(RECORDED, read_only=True)
     samples = run.table(Samples, "samples", iteration)
     said = exported(tmp_path / "d", "--iteration", iteration, "--form", form)
     card = (tmp_path / "d" / "README.md").read_text()
-    if form == "looptool":
-        members = run.table(Members, "members", iteration, missing_ok=True)
-        parts = Counter(m.part for m in members) or Counter({"seed": len(samples)})
-        assert sorted(rows_of(card, "Composition").values()) == sorted(parts.values())
-        assert rows_of(card, "Kinds") == Counter(s.kind for s in samples)
-        assert said.startswith(f"D{iteration}: {len(samples)} samples (")
-        wrong = {t.sample_id for t in run.table(Truths, "truth", 0)} & {s.id for s in samples}
-        assert (f"{len(wrong)} of {len(samples)} rows carry a label that was planted wrong" in card) == bool(
-            wrong
-        )
-    else:
-        count = int(re.findall(r"samples? \((.*?)\)|^(\d+) rows left out", said)[0][1])
-        assert f"{count} rows of the dataset do not fit the form `xlam`" in card
-        assert sum(rows_of(card, "Composition").values()) == len(samples) - count
-    assert "looptool form" in said or "xlam form" in said
+    members = run.table(Members, "members", iteration, missing_ok=True)
+    parts = Counter(m.part for m in members) or Counter({"seed": len(samples)})
+    assert sorted(rows_of(card, "Composition").values()) == sorted(parts.values())
+    assert rows_of(card, "Kinds") == Counter(s.kind for s in samples)
+    assert said.startswith(f"D{iteration}: {len(samples)} samples (") and f"{form} form" in said
+    wrong = {t.sample_id for t in run.table(Truths, "truth", 0)} & {s.id for s in samples}
+    planted = f"{len(wrong)} of {len(samples)} rows carry a label that was planted wrong"
+    assert (planted in card) == bool(wrong)
     header = yaml.safe_load(card.split("---\n")[1])
     assert header["license"] == "unknown" and "No licence was named" in card
     assert header["configs"][0]["data_files"] == [{"split": "train", "path": "data/train-*.parquet"}]
     assert list((tmp_path / "d").glob("data/train-*.parquet"))
     assert str(tmp_path) not in card and str(RECORDED) not in card
+
+
+@pytest.mark.parametrize("keep", [1, 12, 34])
+def test_a_card_counts_the_rows_that_a_form_has_no_place_for(keep: int, tmp_path: Path) -> None:
+    """The recorded run's samples have a system message each, for which xlam has no place."""
+    folder = Path(shutil.copytree(RECORDED, tmp_path / "run", ignore=shutil.ignore_patterns("policy")))
+    samples = list(Run.open(folder, read_only=True).table(Samples, "samples", 1))
+    single = [s.id for s in samples if s.kind in ("single", "choice", "parallel")][:keep]
+    edited = [s.model_copy(update={"messages": s.messages[s.id in single :]}) for s in samples]
+    Samples(edited).write(folder / "iterations" / "01" / "samples.parquet")
+    said = exported(tmp_path / "d", "--iteration", 1, "--form", "xlam", run=folder)
+    card, left = (tmp_path / "d" / "README.md").read_text(), len(samples) - keep
+    assert f"{left} rows left out" in said and f"D1: {keep} sample" in said
+    assert f"- {left} rows of the dataset do not fit the form `xlam` and are left out" in card
+    assert sum(rows_of(card, "Composition").values()) == keep
 
 
 def test_a_file_has_its_card_beside_it_and_nothing_is_written_over(tmp_path: Path) -> None:

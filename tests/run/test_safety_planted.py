@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -115,24 +117,31 @@ def test_settings_that_are_nested_too_deep_are_a_paragraph(tmp_path: Path, text:
 
 
 def test_hundreds_of_runs_leave_nothing_in_memory(run: Run) -> None:
-    tracemalloc = pytest.importorskip("tracemalloc")
-    row = run.table(lt.Verdicts, "verdicts", 1)[0].sample_id
+    """In a process of its own: what other tests left running here would be counted too."""
+    script = """
+import sys, tracemalloc
+from looptool_kit.run.folder import Run
 
-    def visit() -> None:
-        with Run.open(run.path) as other:
-            other.decide("verdict", row, "PRED_WRONG", iteration=1)
-            other.decide("verdict", row, "undo", iteration=1)
+def visit():
+    with Run.open(sys.argv[1]) as other:
+        other.decide("verdict", sys.argv[2], "PRED_WRONG", iteration=1)
+        other.decide("verdict", sys.argv[2], "undo", iteration=1)
 
-    run.close()
+visit()
+tracemalloc.start()
+for _ in range(5):
     visit()
-    tracemalloc.start()
-    for _ in range(5):
-        visit()
-    first = tracemalloc.get_traced_memory()[0]
-    for _ in range(60):
-        visit()
-    assert tracemalloc.get_traced_memory()[0] - first < 2**20
-    tracemalloc.stop()
+first = tracemalloc.get_traced_memory()[0]
+for _ in range(60):
+    visit()
+print(tracemalloc.get_traced_memory()[0] - first)
+"""
+    row = run.table(lt.Verdicts, "verdicts", 1)[0].sample_id
+    run.close()
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(run.path), row], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 2**20
 
 
 def test_what_is_superseded_never_lands_on_what_is_there(run: Run) -> None:

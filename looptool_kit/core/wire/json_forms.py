@@ -19,7 +19,11 @@ BARE = re.compile(
     re.DOTALL,
 )
 """The keys of a call in JSON, wherever they stand."""
-_FENCE = re.compile(r"```(?:json|tool_call|tool_calls|function_call)?[ \t]*\n?(.*?)```", re.DOTALL)
+_FENCE = re.compile(
+    r"```(?:json|tool_call|tool_calls|function_call)?[ \t]*\n?(.*?)(?:^|(?<=[\]}]))[ \t]*```",
+    re.DOTALL | re.MULTILINE,
+)
+"""JSON breaks no line within a text, so a fence in an argument neither opens a line nor follows a bracket."""
 _ACTION = re.compile(
     r"^\s*Action\s*:\s*([^\n{}]+?)\s*\n\s*Action[ _]Input\s*:\s*(\{.*?\})\s*"
     r"(?=^\s*(?:Action|Observation|Thought|Final Answer)\s*:|\Z)",
@@ -101,7 +105,7 @@ def deepseek(text: str, tools: dict[str, Tool]) -> Found:
         raise ValueError("a call without its end")
     calls = []
     for match in found:
-        fenced = _FENCE.search(match[2])
+        fenced = _FENCE.fullmatch(match[2].strip())
         calls.append(call(match[1], strict_json((fenced[1] if fenced else match[2]).strip())))
     spoken = words(*re.split("<｜(?:tool▁calls▁(?:begin|end)|end▁of▁sentence)｜>", rest))
     if "｜" in spoken:
@@ -187,7 +191,8 @@ def react(text: str, tools: dict[str, Tool]) -> Found:
 
 def bare(text: str, tools: dict[str, Tool]) -> Found:
     """Read JSON calls, bare or in a fence, with words around them."""
-    if fences := [f for f in _FENCE.finditer(text) if BARE.search(f[1])]:
+    within = re.match(r"\s*[\[{]\s*[\"'{]", text)  # a fence may stand in an argument
+    if not within and (fences := [f for f in _FENCE.finditer(text) if BARE.search(f[1])]):
         ends, starts = [0, *(f.end() for f in fences)], [*(f.start() for f in fences), len(text)]
         said = words(*(text[a:b] for a, b in zip(ends, starts, strict=True)))
         return Found([c for f in fences for c in calls_of_json(_value(f[1].strip()))], said)

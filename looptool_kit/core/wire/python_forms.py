@@ -18,6 +18,8 @@ _MOST = 100_000
 BARE = re.compile(r"\A\s*(?:<\|python_start\|>)?\s*\[?\s*[A-Za-z_][\w.]*\(")
 _NAMES = re.compile(r"""("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|([A-Za-z_][\w.-]*)(?=\s*(?:=(?!=)|\())""")
 """Text in quotes, or the name of an argument or a call."""
+_GEMMA_FENCE = re.compile(r"```tool_(?:code|call)(.*?)(?:^|(?<=[\])]))[ \t]*```", re.DOTALL | re.MULTILINE)
+"""Python breaks no line within a text, so a fence in an argument opens none."""
 _ENDS = re.compile(r"<\|(?:python_start|python_end|eot|eom|eot_id|eom_id)\|>")
 
 
@@ -72,11 +74,10 @@ def olmo(text: str, tools: dict[str, Tool]) -> Found:
 
 def gemma(text: str, tools: dict[str, Tool]) -> Found:
     """Read Gemma's calls in a `tool_code` fence, with or without `print`."""
-    before, _, rest = re.sub("```tool_call", "```tool_code", text).partition("```tool_code")
-    body, mark, after = rest.partition("```")
-    if not mark:
+    fence = _GEMMA_FENCE.search(text)
+    if not fence:
         raise ValueError("the fence is not closed")
-    return Found(calls_of(body, tools), words(before, after))
+    return Found(calls_of(fence[1], tools), words(text[: fence.start()], text[fence.end() :]))
 
 
 def calls_of(text: str, tools: dict[str, Tool]) -> list[ToolCall]:
