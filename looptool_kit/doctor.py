@@ -72,7 +72,7 @@ def print_doctor(model: str = "embedded") -> int:
     """Print the findings; 0 where the default loop can run, else 1.
 
     Args:
-        model: Whose form of calls is told: a folder, a hub id or a run.
+        model: Whose form of calls is told: a folder, a hub id or a run. It must be on this machine.
     """
     from rich.table import Table as Grid
     from rich.text import Text
@@ -270,7 +270,7 @@ def _form(model: str) -> Iterable[Finding]:
     from looptool_kit.policy.recorded_form import about
 
     value, remedy = about(model)
-    yield Finding(FORM, None if remedy else True, value, remedy)
+    yield Finding(FORM, not remedy, value, remedy)
 
 
 def _merged_model() -> str:

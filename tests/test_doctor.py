@@ -53,6 +53,12 @@ def test_a_missing_model_is_a_reason_to_fail_and_names_every_source(offline, cap
     assert "Missing: embedded model" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_model_that_is_asked_for_and_not_here_is_a_fault(offline, capsys):
+    assert doctor.print_doctor("nobody/nothing") == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert "form of calls" in said.rpartition("Missing:")[2]
+
+
 def test_one_source_of_the_model_is_enough(offline, monkeypatch):
     monkeypatch.setattr(doctor, "_index", lambda requirement: True)
     found = by_name()

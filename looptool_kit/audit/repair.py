@@ -80,8 +80,13 @@ def decided(audited: Audited, desk: Path) -> Repaired:
 
     Raises:
         RunError: The folder is not a run.
+        ValueError: Nothing is decided in it, or about none of these rows.
     """
     decisions = Run.open(desk, read_only=True).decisions("verdict", 1)
+    if not decisions:
+        raise ValueError(f"nothing is decided in {desk} yet: looptool view {desk} --at view=DisagreementView")
+    if not any(sample.id in decisions for _, sample in _numbered(audited.rows)):
+        raise ValueError(f"what is decided in {desk} is about other rows: audit the file that it was made of")
     out, dropped = list[Sample](), 0
     for _, sample in _numbered(audited.rows):
         decision = decisions.get(sample.id)

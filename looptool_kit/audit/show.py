@@ -9,7 +9,7 @@ from looptool_kit.audit.audit import Audited, kinds, severity
 from looptool_kit.audit.findings import SEVERITIES, Finding
 from looptool_kit.audit.merits import Merit, measured, pooled, precision_of
 from looptool_kit.core.stats import wilson
-from looptool_kit.core.terminal import cell
+from looptool_kit.core.terminal import amount, cell
 from looptool_kit.core.toolcalls import render_answer
 
 MAX_TABLE_REASON = 150
@@ -57,7 +57,7 @@ def summary(audited: Audited) -> str:
         parts.append(f"{k:,} with {'an error' if name == 'error' else f'a {name}'}")
         if name == "error" and n:
             parts[-1] += f" ({k / n:.1%}; {low:.1%} to {high:.1%} by a 95% interval)"
-    return f"{n:,} samples: {', '.join(parts)}."
+    return f"{amount(n, 'sample')}: {', '.join(parts)}."
 
 
 def table(audited: Audited) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from looptool_kit.cli.common import DATA, app, refuse_existing
-from looptool_kit.core.terminal import say, show
+from looptool_kit.core.terminal import amount, say, show
 
 if TYPE_CHECKING:
     from looptool_kit.audit.audit import Audited
@@ -90,6 +90,7 @@ def audit(
     from looptool_kit.audit.show import summary, table
     from looptool_kit.config import Settings, with_overrides
     from looptool_kit.core import remote
+    from looptool_kit.run.folder import Run
 
     _check_options(repair, apply, decided)
     for path in (out, jsonl, desk, repair):
@@ -100,6 +101,8 @@ def audit(
     where = with_overrides(Settings(), cluster__address=cluster or "").cluster
     with remote.readable(target) as here, remote.readable(against or Path()) as test, workers.of(where):
         found = _look(here, form, kinds, test if against else None)
+        if (here / "run.toml").exists():
+            say(f"the newest dataset of {target}, D{Run.open(here, read_only=True).iteration}:")
     if found.findings:
         show(table(found))
     say(summary(found))
@@ -151,10 +154,10 @@ def _write(found: Audited, target: Path, out: Path | None, jsonl: Path | None, d
         say(f"page: {out}")
     if jsonl is not None:
         Findings.write_rows(jsonl, found.findings)
-        say(f"{len(found.findings):,} findings in {jsonl}")
+        say(f"{amount(len(found.findings), 'finding')} in {jsonl}")
     if desk is not None:
         count = write_desk(found, desk)
-        say(f"{count:,} samples to review: looptool view {desk} --at view=DisagreementView")
+        say(f"{amount(count, 'sample')} to review: looptool view {desk} --at view=DisagreementView")
         say(f"or in a notebook: DisagreementView(Run.open({str(desk)!r}))")
         say(f"then: looptool audit {target} --repair OUT.jsonl --decided {desk}")
 
@@ -169,7 +172,7 @@ def _repair(found: Audited, out: Path, apply: str | None, decided: Path | None) 
     done.samples.write(out)
     unread = sum(r.sample is None for r in found.rows)
     say(
-        f"{len(done.samples):,} samples in {out}: {done.changed:,} labels changed, {done.dropped:,} samples"
-        f" dropped, {done.left:,} with findings left as they were"
-        + (f"; {unread:,} rows that cannot be read are not in it" if unread else "")
+        f"{amount(len(done.samples), 'sample')} in {out}: {amount(done.changed, 'label')} changed,"
+        f" {amount(done.dropped, 'sample')} dropped, {done.left:,} with findings left as they were"
+        + (f"; without {amount(unread, 'row')} that cannot be read" if unread else "")
     )

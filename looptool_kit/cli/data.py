@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from looptool_kit.cli.common import DATA, FormOption, app, refuse_existing
-from looptool_kit.core.terminal import say
+from looptool_kit.core.terminal import amount, say
 
 MANY = 12
 """Kinds of loss that an import lists."""
@@ -44,6 +44,8 @@ def import_command(
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
     refuse_existing(rejected_file)
+    if (file / "run.toml").exists():
+        raise ValueError(f"{file} is a run: looptool export {file} {out} writes its newest dataset")
     with remote.readable(file) as source, remote.written(out) as target:
         done = formats.convert(
             source,
@@ -59,9 +61,9 @@ def import_command(
     if done.samples:
         say(f"Samples({done.samples} rows) in {remote.url_of(out) or out}")
     if done.rejected:
-        say(f"{done.rejected} rows rejected, in {rejected_name}, for example {done.first}")
+        say(f"{amount(done.rejected, 'row')} rejected, in {rejected_name}, for example {done.first}")
     if done.masked:
-        say(f"{done.masked} turns masked, since their call led to an error, in {rejected_name}")
+        say(f"{amount(done.masked, 'turn')} masked, whose call led to an error, in {rejected_name}")
     for title, counts in (("rejected", done.reasons), ("left behind", done.left)):
         for words, count in counts.most_common(MANY):
             say(f"{title:<12} {count:>8,}  {words}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from looptool_kit.cli.common import DATA, FormOption, Iteration, RunFolder, app, on_terminal, refuse_existing
-from looptool_kit.core.terminal import say
+from looptool_kit.core.terminal import amount, say
 
 if TYPE_CHECKING:
     from looptool_kit.report.push import Target
@@ -117,7 +117,7 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
         formats.write(fit, out, form_of_rows, written.split)
     write_text(card, text)
     if unfit:
-        say(f"{len(unfit)} rows left out, for example: {unfit[0]}")
+        say(f"{amount(len(unfit), 'row')} left out, for example: {unfit[0]}")
     return title(run, written)
 
 

@@ -48,6 +48,11 @@ def show(table: Any) -> None:
     (console if console.is_terminal else Console(width=96 if console.is_jupyter else 110)).print(table)
 
 
+def amount(n: int, noun: str) -> str:
+    """A number with its noun: `1 sample`, `1,200 samples`."""
+    return f"{n:,} {noun}{'s' * (n != 1)}"
+
+
 def duration(seconds: float | None) -> str:
     """Seconds as people say them; a dash for None.
 
@@ -58,4 +63,6 @@ def duration(seconds: float | None) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min {rest:02d} s" if rest else f"{minutes} min"

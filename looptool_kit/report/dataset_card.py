@@ -10,6 +10,7 @@ import yaml
 
 from looptool_kit.core.records import Members, Truths
 from looptool_kit.core.samples import Sample, Samples
+from looptool_kit.core.terminal import amount
 from looptool_kit.core.versions import version
 from looptool_kit.llm.store import spent
 from looptool_kit.run.folder import Run
@@ -74,7 +75,7 @@ def title(run: Run, written: Written) -> str:
     """
     name = f"D{written.iteration}" if written.iteration else "held out"
     parts = ", ".join(f"{count} {words}" for words, count in mix(run, written).items())
-    return f"{name}: {len(written.rows)} samples ({parts or 'none'}), {written.form} form"
+    return f"{name}: {amount(len(written.rows), 'sample')} ({parts or 'none'}), {written.form} form"
 
 
 def dataset_card(run: Run, written: Written, licence: str, folder: bool) -> str:

@@ -94,10 +94,12 @@ def summary(run: Run, steps: list[Step]) -> str:
     if not again:
         return "Nothing that has finished would be made again."
     took = cost(run, [(s.name, s.iteration) for s in again])
+    without = any(s.why.endswith("adapter is missing") for s in again)
     return (
         f"Of what has finished {len(again)} stage{'s' * (len(again) != 1)} would or may be made again. They"
         f" had taken {duration(took)}; expect about as long. What they replace goes to"
         f" {run.path / SUPERSEDED}; nothing is deleted."
+        + (" A run that came without its weights can be looked at as it is: view, report." if without else "")
     )
 
 

@@ -164,18 +164,33 @@ def test_the_review_desk_opens_and_its_decisions_are_written(
         view.on_decide(given[1].id, "LABEL_WRONG", "so it says in the ticket")
         view.on_decide(given[3].id, "BOTH_WRONG")
     said = run(data, "--repair", out, "--decided", desk).output
-    assert "1 labels changed, 1 samples dropped" in said
+    assert "1 label changed, 1 sample dropped" in said
     rows = Samples.read(out)
     assert len(rows) == 7 and rows[1].label == right[1].label and rows[1].source == "person"
     about: Any = rows[1].meta["audit"]
     assert about["reason"] == "so it says in the ticket" and about["author"]
 
 
+def test_nothing_is_written_where_nothing_or_other_rows_were_decided(
+    data: Path, tmp_path: Path, right: Samples
+) -> None:
+    desk, out, other = tmp_path / "desk", tmp_path / "decided.jsonl", tmp_path / "other.jsonl"
+    run(data, "--kinds", "foreign_parameter", "--desk", desk)
+    Samples(right[20:24]).write(other)
+    done = CliRunner().invoke(app, ["audit", str(data), "--repair", str(out), "--decided", str(desk)])
+    assert done.exit_code == 1 and "nothing is decided in" in str(done.exception)
+    with Run.open(desk) as opened:
+        opened.decide("verdict", Samples.read(data)[1].id, "BOTH_WRONG", iteration=1)
+    done = CliRunner().invoke(app, ["audit", str(other), "--repair", str(out), "--decided", str(desk)])
+    assert done.exit_code == 1 and "is about other rows" in str(done.exception) and not out.exists()
+
+
 def test_a_run_s_newest_dataset_is_audited(tmp_path: Path, data: Path) -> None:
     folder = tmp_path / "run"
     with Run.create(folder, "cpu") as made:
         Samples.read(data).write(made.folder(1) / "samples.parquet")
-    assert "8 samples: 2 with an error" in run(folder).output
+    said = run(folder).output
+    assert "8 samples: 2 with an error" in said and f"the newest dataset of {folder}, D1:" in said
 
 
 def test_a_test_set_of_one_s_own_is_compared_with(tmp_path: Path, right: Samples) -> None:

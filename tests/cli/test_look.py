@@ -355,6 +355,18 @@ def test_an_iteration_that_is_not_there_is_named_with_the_newest_one() -> None:
         run.table(Samples, "samples", 9)
 
 
+def test_a_run_without_its_weights_is_planned_and_named_as_one_to_look_at() -> None:
+    recorded = str(Path(__file__).parents[2] / "sample_data" / "run")
+    said = looptool("plan", recorded).stdout
+    assert "adapter is missing" in said and "A run that came without its weights can be looked at" in said
+
+
+def test_an_import_of_a_run_names_the_export(tmp_path: Path) -> None:
+    recorded, out = str(Path(__file__).parents[2] / "sample_data" / "run"), tmp_path / "rows.jsonl"
+    done = CliRunner().invoke(app, ["import", recorded, str(out)])
+    assert f"looptool export {recorded} {out}" in str(done.exception) and not out.exists()
+
+
 def test_a_list_is_given_as_people_write_one(tmp_path: Path) -> None:
     sets = ("seeds.domains=music,weather", "seeds.fresh=[10, 5]", "expand.expanders=world", "sft.epochs=3")
     options = [part for one in sets for part in ("--set", one)]

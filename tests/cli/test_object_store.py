@@ -49,7 +49,7 @@ def test_import_reads_an_object_and_writes_two(store: Store, rows: Samples, tmp_
     store.buckets["data"]["in/their.jsonl"] = lines(rows, '{"messages": 3}')
     said = looptool("import", "s3://data/in/their.jsonl", "s3://data/out/ours.parquet")
     assert "Samples(30 rows) in s3://data/out/ours.parquet" in said
-    assert "1 rows rejected, in s3://data/out/ours.rejected.jsonl" in said
+    assert "1 row rejected, in s3://data/out/ours.rejected.jsonl" in said
     assert store.writes == ["data/out/ours.parquet", "data/out/ours.rejected.jsonl"]
     (tmp_path / "ours.parquet").write_bytes(store.buckets["data"]["out/ours.parquet"])
     assert [s.messages for s in Samples.read(tmp_path / "ours.parquet")] == [s.messages for s in rows]

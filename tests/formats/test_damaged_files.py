@@ -69,7 +69,7 @@ def test_a_line_without_end_is_one_rejected_row(tmp_path: Path, end: bytes) -> N
     done = CliRunner().invoke(app, ["import", str(file), str(out)])
     # Without an end the good line behind it belongs to it.
     assert f"{999 - (not end)}  samples that appear twice" in done.output, done.output
-    assert "1 rows rejected" in done.output and "longer than 16,777,216 characters" in done.output
+    assert "1 row rejected" in done.output and "longer than 16,777,216 characters" in done.output
     assert (tmp_path / "out.rejected.jsonl").stat().st_size < 10_000
 
 
