@@ -13,12 +13,23 @@ from looptool_kit.core.grading import reply_fault
 from looptool_kit.core.json_text import strict_json
 from looptool_kit.core.samples import Label, Sample, Tool, ToolCall
 from looptool_kit.core.toolcalls import Answer
+from looptool_kit.core.wire import json_forms
 from looptool_kit.text.forms import breaks_form
 from looptool_kit.widgets.detail import as_json
 from looptool_kit.widgets.view import View
 
 _CALLS = TypeAdapter(tuple[ToolCall, ...])
 _FORM = "not of the form "
+_WORDS = {
+    "missing": "is missing",
+    "extra_forbidden": "no such field",
+    "dict_type": "must be an object, {...}",
+    "model_type": "must be an object, {...}",
+    "string_type": 'must be text, "..."',
+    "bool_type": "must be true or false",
+    "tuple_type": "must be a list, [...]",
+}
+"""What a person reads of a field that does not fit, by pydantic's type of error; others have its words."""
 
 
 def label_text(label: Label) -> str:
@@ -60,6 +71,8 @@ def read_label(text: str, sample: Sample) -> Label:
 def _parsed(text: str) -> Label:
     text = text.strip()
     if text[:1] not in ("[", "{"):
+        if json_forms.BARE.search(text):
+            raise ValueError("this is read as a plain reply: calls stand alone, beginning with a bracket")
         return Label(reply=text)
     try:
         value = strict_json(text)
@@ -77,7 +90,9 @@ def _parsed(text: str) -> Label:
         )
     except ValidationError as error:
         raise ValueError(
-            "; ".join(f"{_place(e['loc'], value)}: {e['msg']}" for e in error.errors()[:5])
+            "; ".join(
+                f"{_place(e['loc'], value)}: {_WORDS.get(e['type'], e['msg'])}" for e in error.errors()[:5]
+            )
         ) from None
 
 
