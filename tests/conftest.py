@@ -4,6 +4,7 @@ real one.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +21,27 @@ settings.load_profile("any machine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Start first what may take longest: a worker that came to it last would be alone with it."""
+    """Start first what may take longest, each on another worker: one that came to it last would be alone
+    with it. xdist cuts the list into one piece a worker; tests of one module stay together, for its fixtures.
+    """
 
     def may_take(item: pytest.Item) -> float:
         marker = item.get_closest_marker("timeout")
         return float(marker.args[0]) if marker else 0.0
 
-    items.sort(key=may_take, reverse=True)
+    groups: dict[tuple[Path, float], list[pytest.Item]] = {}
+    for item in items:
+        groups.setdefault((item.path, may_take(item)), []).append(item)
+    long = sorted((key for key in groups if key[1]), key=lambda key: key[1], reverse=True)
+    rest = [item for item in items if not may_take(item)]
+    workers, total = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), len(items)
+    items.clear()
+    for worker in range(workers):
+        mine = [item for key in long[worker::workers] for item in groups[key]]
+        end = max(0, (total - len(items)) // (workers - worker) - len(mine))
+        items += mine + rest[:end]
+        del rest[:end]
+    items += rest
 
 
 @pytest.fixture(scope="session", autouse=True)
