@@ -4,14 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from looptool_kit.checks.rules import check_sample
+from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Sample, ToolCall
+from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.policy.adapters import CONFIG
 from looptool_kit.policy.engines import Completion
+from looptool_kit.policy.policy import policy_of
+from looptool_kit.run.folder import Run
+from looptool_kit.run.tried import tried
+from looptool_kit.widgets.detail import detail
 
 Function = Callable[..., Any]
+STUCK = (
+    "It cannot be executed, as a call breaks its tool's schema: keep the right answer (“keep or correct …”),"
+    " and the dialogue continues from that, or begin a new dialogue."
+)
 MAX_EXAMPLE = 200
 """Characters of the request that is shown as an example."""
 
@@ -62,3 +74,43 @@ def result_of(call: ToolCall, functions: Mapping[str, Function], in_world: Calla
         return json.dumps(functions[call.name](**call.arguments), ensure_ascii=False, default=str)
     except Exception as error:  # noqa: BLE001 - a tool's error is what the policy is to see
         return json.dumps({"error": f"{type(error).__name__}: {error}"}, ensure_ascii=False)
+
+
+def answer_card(asked: Sample, answer: Probe) -> dict[str, Any]:
+    """An answer as the label of what was asked, for the page.
+
+    Args:
+        asked: With the answer's calls or reply as its label.
+        answer: Its text stands where it cannot be read.
+    """
+    card = detail(asked)
+    reply = "" if answer.answer.calls else answer.answer.text or answer.text
+    return card | {
+        "label": {"calls": card["label"]["calls"], "reply": reply},
+        "tokens": [list(pair) for pair in zip(answer.tokens, answer.logprobs, strict=False)],
+        "perplexity": answer.perplexity,
+    }
+
+
+def tried_here(run: Run) -> dict[str, Sample]:
+    """The samples that were kept, by id; none where somebody wrote another thing into their file."""
+    try:
+        return dict(tried(run).by_id())
+    except ValueError:
+        return {}
+
+
+def tried_rows(run: Run) -> list[list[str]]:
+    """Id, last request and label of each sample that was kept, the newest first."""
+    return [[s.id, s.request, render_answer(s.label)] for s in reversed(tried_here(run).values())]
+
+
+def is_lost(run: Run, iteration: int) -> bool:
+    """Tell whether a policy's weights are not there.
+
+    Whatever else is wrong with it is said when it is asked.
+    """
+    try:
+        return not (Path(policy_of(run, iteration).adapter or "") / CONFIG).exists()
+    except RunError:
+        return False

@@ -190,7 +190,6 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
         page = opened(chromium, address)
         view = go(page, "try it", "try a policy")
         request = view.get_by_role("textbox", name="request")
-        assert view.get_by_text("Loaded again, this page begins a new dialogue").is_visible()
         request.fill("Half a request")
         there_and_back(page, "try it", "try a policy")
         until(page, lambda: request.input_value() == "Half a request")
@@ -220,7 +219,48 @@ def test_a_right_answer_is_kept_taken_back_and_never_lost(
         answer.get_by_role("button", name="keep or correct …").click()
         assert time.input_value() == "06:30"
         assert page.faults == []
+        the_dialogue_is_there_after_a_reload(page, view, form, run / "tried.jsonl")
         page.context.close()
+
+
+def the_dialogue_is_there_after_a_reload(page: Any, view: Any, form: Any, file: Path) -> None:
+    """With another kernel: what was kept, what was executed, and what is half written to the next answer."""
+    request = view.get_by_role("textbox", name="request")
+    answer = view.get_by_role("region", name="answer")
+    mine = view.locator("details", has_text="kept in this run")
+    assert mine.is_hidden()
+    form.get_by_role("button", name="keep as a sample").click()
+    view.get_by_text("kept as sample").wait_for()
+    answer.get_by_role("button", name="execute …").click()
+    answer.get_by_role("button", name="yes, execute").click()
+    view.get_by_text("is executed; the results are above").wait_for()
+    assert "the answer to the results" in request.get_attribute("placeholder")
+    request.press("Enter")
+    answer.get_by_role("button", name="keep or correct …").click()
+    time = form.get_by_role("textbox", name="time")
+    time.fill("07:15")
+    time.blur()
+    before = view.get_by_role("region", name="dialogue with the policy").inner_text()
+    assert "humidifier" in before
+    page.reload()
+    page.get_by_text("What you decide is saved at once").wait_for(timeout=90_000)
+    view = go(page, "try it", "try a policy")
+    until(page, lambda: time.count() == 1 and time.input_value() == "07:15")
+    assert view.get_by_role("region", name="dialogue with the policy").inner_text() == before
+    # The sample of the answer before can be taken back, by keys.
+    mine.locator("summary").press("Enter")
+    [kept] = Samples.read(file)
+    assert "1 sample kept" in mine.inner_text() and kept.request in mine.inner_text()
+    mine.get_by_role("button", name="take back").press("Enter")
+    view.get_by_text("taken back: sample").wait_for()
+    assert not file.exists() and time.input_value() == "07:15"
+    until(page, mine.is_hidden)
+    form.get_by_role("button", name="keep as a sample").click()
+    view.get_by_text("kept as sample").wait_for()
+    [kept] = Samples.read(file)
+    assert [m.role for m in kept.messages] == ["system", "user", "assistant", "tool"]
+    view.get_by_role("button", name="new dialogue").click()
+    until(page, lambda: view.get_by_role("button", name="use an example").count() == 1)
 
 
 def take_back_by_mouse_and_keys(page: Any, view: Any, form: Any, file: Path) -> None:

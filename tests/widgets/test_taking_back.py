@@ -36,9 +36,9 @@ def test_exactly_the_sample_just_kept_is_removed(run: Run, speaker: Speaker) -> 
         patch.setattr("looptool_kit.widgets.trial.tried", lambda _: ())
         asked(view, "save", text=LABEL, number=number)
     assert file.read_bytes().startswith(whole) and file.read_bytes() != whole
-    told = asked(view, "take_back")
+    told = asked(view, "take_back", id=view.kept)
     assert file.read_bytes() == whole and told["text"] == LABEL and view.kept == ""
-    assert "no sample was kept" in asked(view, "take_back")["error"] and file.read_bytes() == whole
+    assert "there is no sample" in asked(view, "take_back", id="x")["error"] and file.read_bytes() == whole
 
 
 def test_a_file_without_samples_is_gone_as_before(run: Run, speaker: Speaker) -> None:
@@ -46,7 +46,7 @@ def test_a_file_without_samples_is_gone_as_before(run: Run, speaker: Speaker) ->
     message = asked(view, "save", text=LABEL, number=number)["message"]
     assert view.kept in message and asked(view, "state")["message"] == message, "a page loaded again says so"
     asked(view, "save", text=LABEL, number=number)  # a second press: still the same sample
-    asked(view, "take_back")
+    asked(view, "take_back", id=view.kept)
     assert not (run.path / "tried.jsonl").exists() and len(view.samples) == 0
     asked(view, "save", text=LABEL, number=number)
     assert len(view.samples) == 1, "it can be kept again"
@@ -71,20 +71,25 @@ def test_a_line_that_was_changed_meanwhile_is_left_alone(
         last = text.splitlines()[-1].replace("06:30", "07:30") + "\n" if change == "edited" else ""
         file.write_text(text.splitlines()[0] + "\n" + last)
     before = file.read_bytes() if file.exists() else None
-    assert "changed or removed" in asked(view, "take_back")["error"]
+    assert "changed or removed" in asked(view, "take_back", id=view.kept)["error"]
     assert (file.read_bytes() if file.exists() else None) == before
 
 
-def test_only_the_sample_of_the_answer_shown_is_taken_back(run: Run, speaker: Speaker) -> None:
+def test_a_sample_of_an_earlier_answer_or_day_is_listed_and_taken_back(run: Run, speaker: Speaker) -> None:
     view, number = answered(run)
-    speaker.says = "Good morning!"
     asked(view, "save", text=LABEL, number=number)
     asked(view, "fresh")
-    assert view.kept == "" and "error" in asked(view, "take_back") and len(view.samples) == 1
-    # A sample of an earlier day is not the one just kept.
+    assert view.kept == "" and [row[0] for row in view.tried] == [s.id for s in view.samples]
     later, number = answered(run)
-    assert "kept earlier" in asked(later, "save", text=LABEL, number=number)["message"]
-    assert later.kept == "" and "error" in asked(later, "take_back") and len(later.samples) == 1
+    assert "kept earlier" in asked(later, "save", text=LABEL, number=number)["message"] and later.kept == ""
+    number = asked(later, "ask", request="", again=True)["number"]
+    asked(later, "save", text="Good morning!", number=number)
+    [newest, (id, request, label)] = later.tried
+    assert newest[0] == later.kept and request == view.samples[0].request and "create_device_timer" in label
+    told = asked(later, "take_back", id=id)
+    assert told["text"] == "" and told["made"]["reply"] == "Good morning!", "the newest answer's stays"
+    assert [s.id for s in later.samples] == [later.kept] == [row[0] for row in later.tried]
+    assert "there is no sample" in asked(later, "take_back", id=id)["error"]
 
 
 def test_what_is_kept_again_takes_the_place_of_what_was_kept(run: Run, speaker: Speaker) -> None:
@@ -95,4 +100,4 @@ def test_what_is_kept_again_takes_the_place_of_what_was_kept(run: Run, speaker: 
     [kept] = view.samples
     assert "in place of the one before" in again["message"] and kept.id == view.kept
     assert kept.label.calls[0].arguments["time"] == "06:30"
-    assert asked(view, "take_back")["text"] == LABEL and not view.samples
+    assert asked(view, "take_back", id=view.kept)["text"] == LABEL and not view.samples

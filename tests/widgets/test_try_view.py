@@ -283,7 +283,7 @@ def test_the_dialogue_goes_on_from_the_right_answer_where_a_call_cannot_be_execu
     assert "keep the right answer" in told and "execute the calls" not in told
     kept = asked(view, "save", text=json.dumps([CALL]), number=number)
     assert kept["made"]["calls"] and "06:30" in kept["runs"] and kept["stuck"] == ""
-    assert asked(view, "take_back")["stuck"] == said["stuck"], "taken back, it stands no more"
+    assert asked(view, "take_back", id=view.kept)["stuck"] == said["stuck"], "taken back, it stands no more"
     asked(view, "save", text=json.dumps([CALL]), number=number)
     assert "execute the calls" in asked(view, "ask", request="And now?")["error"]
     done = asked(view, "execute", number=number)["sample"]["messages"]
@@ -312,3 +312,35 @@ def test_another_policy_is_asked_the_same_again(run: Run, speaker: Speaker) -> N
     assert speaker.heard[0].messages == speaker.heard[1].messages
     asked(view, "execute", number=second["number"])
     assert "no answer to ask for again" in asked(view, "ask", request="", again=True)["error"]
+
+
+def test_a_dialogue_comes_back_with_what_was_executed_and_kept(run: Run, speaker: Speaker) -> None:
+    view = TryView(run)
+    asked(view, "ask", request="Set up a timer for the humidifier to switch off at 6:30am.")
+    asked(view, "execute", number=view._number)
+    speaker.says = "The timer is set."
+    asked(view, "ask", request="")
+    said = asked(view, "save", text="It is set.", number=view._number)
+    assert asked(view, "state")["memory"] == said["memory"] != ""
+    close_engines()
+    later = TryView(run)  # of another kernel
+    assert asked(later, "state")["memory"] == ""
+    back, before = asked(later, "resume", memory=said["memory"]), asked(view, "state")
+    for name in ("message", "number"):
+        back.pop(name), before.pop(name)
+    assert back == before
+    assert later.sample == view.sample and later.kept == view.kept and later._state == view._state != {}
+    asked(later, "ask", request="Thanks!")
+    heard = speaker.heard[-1].messages
+    assert [m.role for m in heard] == ["system", "user", "assistant", "tool", "assistant", "user"]
+    assert heard[-2].content == "It is set."
+    assert asked(later, "resume", memory=said["memory"])["memory"] != said["memory"], "the newer one stays"
+    assert "taken back" in asked(later, "take_back", id=view.kept)["message"]
+    assert asked(TryView(run), "resume", memory=said["memory"])["by"] == "D3" and not later.samples
+
+
+@pytest.mark.parametrize("memory", ["", "{}x", '{"messages": 3}', '{"colour": 1}', "[" * 99_999])
+def test_a_dialogue_that_cannot_be_read_is_a_new_one(run: Run, speaker: Speaker, memory: str) -> None:
+    view = TryView(run)
+    assert "a new one begins" in asked(view, "resume", memory=memory)["message"]
+    assert view.sample.messages[-1].role == "system" and asked(view, "state")["memory"] == ""

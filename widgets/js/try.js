@@ -72,9 +72,6 @@ function render({ model, el }) {
     "aria-label": "request",
     title: "what the user says; Enter asks",
     dir: "auto",
-    placeholder: model.get("example")
-      ? `type a request, e.g. ${plain(model.get("example"))}`
-      : "type a request",
   });
   const typing = keeper(() => put(model, { draft: request.value }));
   request.addEventListener("input", typing.later);
@@ -111,12 +108,20 @@ function render({ model, el }) {
     opened.forget();
     return true;
   };
-  const takeBack = async () => {
+  /** @param {NextStep} next */
+  const remember = ({ memory }) => {
+    if (onPage()) kept.write("dialogue", "", memory); // loaded again, the page has another kernel
+  };
+  const takeBack = async (/** @type {string} */ id) => {
+    const newest = id === model.get("kept");
     try {
-      const { message, ...next } = await ask(model, "take_back");
+      const { message, ...next } = await ask(model, "take_back", { id });
       line.say(message);
-      opened.next({ ...next, text: "" });
-      opened.write?.(next.text);
+      remember(next);
+      if (newest) {
+        opened.next({ ...next, text: "" });
+        opened.write?.(next.text);
+      }
     } catch (error) {
       line.say(wordsOf(error), true);
     }
@@ -144,6 +149,8 @@ function render({ model, el }) {
       const messages = answer.sample.messages.filter(({ role }) => role !== "system");
       talk.replaceChildren(messages.length ? dialogueOf({ ...answer.sample, messages }) : intro);
       answered.replaceChildren(...answerParts(answer));
+      remember(answer);
+      request.placeholder = hintOf(model, answer, messages.at(-1)?.role === "tool" && answer.executed);
       return true;
     } catch (error) {
       line.say(wordsOf(error), true);
@@ -173,7 +180,7 @@ function render({ model, el }) {
     waitFor(said);
     request.value = "";
     put(model, { draft: "" });
-    if (onPage()) kept.write("asked", "", said); // loaded again meanwhile, the page has another kernel
+    if (onPage()) kept.write("asked", "", said);
     const isAnswered = await show(
       () => ask(model, "ask", { request: said, again: false }),
       isWriting(model.get("policy")),
@@ -190,7 +197,8 @@ function render({ model, el }) {
     let { runs } = first;
     opened = nothing;
     if (!sample.tokens) return [];
-    const said = JSON.stringify([lastRequest(sample), after]);
+    const turns = sample.messages.filter(({ role }) => role !== "system").length;
+    const said = JSON.stringify([lastRequest(sample), after, turns]);
     /** Arguments that the rules object to. */
     const accused = sample.label.calls.flatMap((call) =>
       call.arguments
@@ -208,6 +216,7 @@ function render({ model, el }) {
     const showNext = (next) => {
       const from = next.late ? "; the dialogue has what was executed" : ", from which the dialogue continues";
       const head = h("h4", {}, `kept as the right answer${from}`);
+      remember(next);
       opened.given = next.text || label; // what was kept is what is corrected
       right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
       runs = next.runs;
@@ -305,7 +314,9 @@ function render({ model, el }) {
   const begin = () => mayClose() && show(() => ask(model, "fresh"));
   const fresh = h("button", { onclick: begin, title: "begin again with an empty dialogue" }, "new dialogue");
   const backTitle = "take the sample that was kept of this answer out of its file again";
-  const back = h("button", { onclick: takeBack, title: backTitle }, "take the kept sample back");
+  const takeNewest = () => takeBack(model.get("kept"));
+  const back = h("button", { onclick: takeNewest, title: backTitle }, "take the kept sample back");
+  const mine = triedList(model, takeBack);
   const againTitle =
     "let the policy that is chosen above answer the same, with the tools chosen now; a kept sample stays";
   const send = h("button", { onclick: asking, title: "let the policy answer (Enter)" }, "ask");
@@ -318,14 +329,9 @@ function render({ model, el }) {
     answered,
     waiting,
     h("div", { class: "lt-row lt-request" }, request, send),
-    h(
-      "div",
-      { class: "lt-small" },
-      "Enter asks, Shift+Enter a new line. ",
-      lostLater(),
-      model.get("blocked"),
-    ),
+    h("div", { class: "lt-small" }, "Enter asks, Shift+Enter a new line. ", model.get("blocked")),
     line.node,
+    mine.node,
   );
   el.append(root);
   const earlier = kept.read("request", isText)[""] ?? kept.read("asked", isText)[""] ?? "";
@@ -334,7 +340,9 @@ function render({ model, el }) {
   // A page or a tab that is opened again while the policy writes says so.
   const { by, request: pending = "" } = model.get("pending");
   if (by) waitFor(pending);
-  const begun = show(() => ask(model, "state"), by ? isWriting(by) : "");
+  const memory = onPage() && kept.read("dialogue", isText)[""];
+  const state = () => (memory ? ask(model, "resume", { memory }) : ask(model, "state"));
+  const begun = show(state, by ? isWriting(by) : "");
   if (unkept) {
     begun.then(() => {
       if (!opened.write) line.say(unkept.words);
@@ -342,6 +350,7 @@ function render({ model, el }) {
   }
   const stops = [
     tools.stop,
+    mine.stop,
     ...keepChoices(model),
     follow(model, ["policy"], () => {
       policy.value = model.get("policy");

@@ -36,7 +36,7 @@ function toolPicker(model) {
     });
     return {
       box,
-      node: h("div", {}, label, parameters),
+      node: h("div", { class: "lt-row" }, label, parameters),
       words: `${name} ${about}`,
     };
   });
@@ -84,18 +84,18 @@ function introOf(model, take) {
 
 /**
  * The right answer that was half written when the page was loaded again; null: none was.
- * @param {Record<string, string>} kept text by request and number of messages between that and the answer
+ * @param {Record<string, string>} kept text by request, messages between that and the answer, and turns
  */
 function unkeptAnswer(kept) {
   const [key = "null"] = Object.keys(kept);
   const place = key.startsWith("[") ? JSON.parse(key) : null;
   if (!Array.isArray(place)) return null;
-  const [request, after] = place;
+  const [request, after, turns] = place;
   const where = after ? "what came after the results of" : "";
   const words =
     `A right answer was half written, to ${where} “${request}”: lead the dialogue there again,` +
     " and it is in the form again.";
-  return { request: String(request), words };
+  return { request: turns === 1 ? String(request) : "", words };
 }
 
 /**
@@ -118,6 +118,52 @@ function keepChoices(model) {
   ];
 }
 
-/** What a page that is loaded again does not find; in a notebook the kernel still has it. */
-const lostLater = () =>
-  onPage() ? "Loaded again, this page begins a new dialogue; kept samples stay. " : "";
+/**
+ * The samples that were kept in this run, each with a button that takes it back.
+ * @param {Model<TryTraits, TryQuestions>} model
+ * @param {(id: string) => unknown} takeBack
+ */
+function triedList(model, takeBack) {
+  const summary = h("summary", {});
+  const list = h("div", {
+    class: "lt-probe-card",
+    role: "group",
+    "aria-label": "kept samples",
+    tabindex: "0",
+  });
+  const node = h("details", { class: "lt-tools" }, summary, list);
+  const stop = follow(model, ["tried"], () => {
+    const rows = model.get("tried");
+    node.hidden = !rows.length;
+    summary.textContent = `${rows.length} sample${rows.length === 1 ? "" : "s"} kept in this run`;
+    list.replaceChildren(
+      ...rows.map(([id, request, label]) =>
+        h(
+          "div",
+          { class: "lt-row" },
+          h(
+            "button",
+            { onclick: () => takeBack(id), title: `remove sample ${id} from its file` },
+            "take back",
+          ),
+          h("span", { dir: "auto" }, request),
+          h("code", { class: "lt-small" }, label),
+        ),
+      ),
+    );
+  });
+  return { node, stop };
+}
+
+/**
+ * What the field of the request says while nothing is typed.
+ * @param {Model<TryTraits, TryQuestions>} model
+ * @param {NextStep} next
+ * @param {boolean} results whether results stand last
+ */
+function hintOf(model, next, results) {
+  if (next.runs) return "execute the calls above first, or begin a new dialogue";
+  if (results) return "Enter on the empty field: the answer to the results; or type a request";
+  const example = model.get("example");
+  return example ? `type a request, e.g. ${plain(example)}` : "type a request";
+}

@@ -440,6 +440,8 @@ interface TryTraits {
   written: { number?: number; text?: string };
   /** Id of the sample that was kept of the newest answer, empty where none was. */
   kept: string;
+  /** All samples that were kept in this run, the newest first. */
+  tried: [id: string, request: string, label: string][];
   /** A request to begin with; empty where there is none. */
   example: string;
   /** Why no sample can be kept, empty where it can. */
@@ -467,6 +469,8 @@ interface TryAnswer extends NextStep {
 
 /** What can be done with an answer. */
 interface NextStep {
+  /** The dialogue as text, for a page that is loaded again; empty where none has begun. */
+  memory: string;
   /** The right answer that was kept of it, which stands in its place. */
   made: SampleDetail["label"] | null;
   /** Whether the dialogue continues from something else, which was executed before. */
@@ -482,11 +486,13 @@ interface NextStep {
 interface TryQuestions {
   check(values: { text: string; tools: SampleDetail["tools"] }): { faults: Fault[] };
   state(): TryAnswer;
+  /** Continues what a page had kept, unless a dialogue has begun. */
+  resume(values: { memory: string }): TryAnswer;
   ask(values: { request: string; again: boolean }): TryAnswer;
   execute(values: { number: number }): TryAnswer;
   save(values: { text: string; number: number }): NextStep & { message: string };
-  /** Removes the sample that `kept` names; `text` is what it was made of. */
-  take_back(): NextStep & { message: string };
+  /** Removes a kept sample; `text` is what that of the newest answer was made of. */
+  take_back(values: { id: string }): NextStep & { message: string };
   fresh(): TryAnswer;
 }
 
