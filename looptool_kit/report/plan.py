@@ -89,7 +89,7 @@ def plan(run: Run) -> list[Step]:
 def summary(run: Run, steps: list[Step]) -> str:
     """What would be made again, and how long it takes."""
     again = [s for s in steps if s.state in ("again", "follows")]
-    if not any(s.state == "done" for s in steps):
+    if all(s.state == "to do" for s in steps):
         return f"Nothing is made yet. `looptool loop {run.path}` says first how long it takes."
     if not again:
         return "Nothing that has finished would be made again."
