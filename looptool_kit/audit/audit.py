@@ -14,6 +14,7 @@ from looptool_kit.audit.findings import SEVERITIES, Finding, Findings, Found, Se
 from looptool_kit.audit.look import Look
 from looptool_kit.audit.merits import measured, severity_of
 from looptool_kit.audit.read import Row
+from looptool_kit.core.errors import did_you_mean
 from looptool_kit.core.progress import bar
 from looptool_kit.core.samples import Samples
 from looptool_kit.core.tables import no_collection
@@ -70,7 +71,8 @@ def check_kinds(names: Iterable[str]) -> list[str]:
     names = list(names)
     for name in names:
         if name not in kinds():
-            raise ValueError(f"there is no kind of finding {name!r}; choose from {', '.join(kinds())}")
+            near = did_you_mean(name, kinds())
+            raise ValueError(f"there is no kind of finding {name!r}{near}; choose from {', '.join(kinds())}")
     return names
 
 

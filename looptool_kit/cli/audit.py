@@ -118,17 +118,23 @@ def _look(target: Path, form: str | None, kinds: str | None, against: Path | Non
     """What is found in the rows of `target`."""
     from looptool_kit import formats
     from looptool_kit.audit.audit import audit as look
-    from looptool_kit.audit.audit import check_kinds
     from looptool_kit.audit.read import rows
     from looptool_kit.core.samples import Samples
 
-    only = check_kinds(k.strip() for k in kinds.split(",")) if kinds else None
+    only = _kinds(kinds)
     read_as = formats.form_named(form) if form else None
     test = Samples(r.sample for r in rows(against) if r.sample is not None) if against else None
     found = look(rows(target, read_as), test, only)
     if not found.rows:
         raise ValueError(f"{target} holds no rows: give a file, a folder or a run with samples")
     return found
+
+
+def _kinds(names: str | None) -> list[str] | None:
+    """Kinds by commas, each of them there."""
+    from looptool_kit.audit.audit import check_kinds
+
+    return check_kinds(k.strip() for k in names.split(",")) if names else None
 
 
 def _check_options(repair: Path | None, apply: str | None, decided: Path | None) -> None:
@@ -139,6 +145,7 @@ def _check_options(repair: Path | None, apply: str | None, decided: Path | None)
             f"--repair {repair}: say which labels to change, with --apply KIND,KIND (proposals of these"
             " kinds) or with --decided FOLDER (what was decided in the review desk)"
         )
+    _kinds(apply)
     if repair is not None and repair.suffix not in (".jsonl", ".parquet"):
         raise ValueError(f"{repair}: give a name that ends in .jsonl or .parquet")
 
@@ -165,10 +172,7 @@ def _write(found: Audited, target: Path, out: Path | None, jsonl: Path | None, d
 def _repair(found: Audited, out: Path, apply: str | None, decided: Path | None) -> None:
     from looptool_kit.audit import repair
 
-    if decided is not None:
-        done = repair.decided(found, decided)
-    else:
-        done = repair.apply(found, [k.strip() for k in (apply or "").split(",")])
+    done = repair.decided(found, decided) if decided else repair.apply(found, _kinds(apply) or [])
     done.samples.write(out)
     unread = sum(r.sample is None for r in found.rows)
     say(

@@ -69,10 +69,7 @@ Yes = Annotated[
 ]
 FormOption = Annotated[
     str | None,
-    typer.Option(
-        help="openai, sharegpt, hermes, xlam, trl, verl or looptool; export also takes verifiers, adapter and"
-        " merged."
-    ),
+    typer.Option(help="openai, sharegpt, hermes, xlam, trl, verl or looptool; found row by row if left out."),
 ]
 Iteration = Annotated[int | None, typer.Option(min=1, help="Iteration; the newest one if left out.")]
 

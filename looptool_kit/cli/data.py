@@ -43,7 +43,8 @@ def import_command(
         raise ValueError(f"{out}: give a name that ends in .jsonl or .parquet, which says what is written")
     rejected_file = out.with_name(out.stem + ".rejected.jsonl")
     refuse_existing(out)
-    refuse_existing(rejected_file)
+    if not _is_of_a_failed_try(rejected_file, out, file):
+        refuse_existing(rejected_file)
     if (file / "run.toml").exists():
         raise ValueError(f"{file} is a run: looptool export {file} {out} writes its newest dataset")
     with remote.readable(file) as source, remote.written(out) as target:
@@ -71,6 +72,20 @@ def import_command(
         at = f"; {rejected_name} gives each row's reason" if done.rejected or done.masked else ""
         try_without = " Leave out --form, and each row's form is found." if form else ""
         raise ValueError(f"no row of {file} became a sample{at}.{try_without}")
+
+
+def _is_of_a_failed_try(rejected: Path, out: Path, source: Path) -> bool:
+    """Whether an import of the same file, of which nothing became a sample, left these rows."""
+    from looptool_kit.core.json_text import strict_json
+
+    if out.exists() or not rejected.is_file() or rejected.is_symlink():
+        return False
+    with rejected.open(encoding="utf-8", errors="replace") as lines:
+        try:
+            row = strict_json(lines.readline())
+        except ValueError:
+            return False
+    return isinstance(row, dict) and row.get("file") == str(source)
 
 
 contamination_app = typer.Typer(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import DATA, FormOption, Iteration, RunFolder, app, on_terminal, refuse_existing
+from looptool_kit.cli.common import DATA, Iteration, RunFolder, app, on_terminal, refuse_existing
 from looptool_kit.core.terminal import amount, say
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ def export(
         Path,
         typer.Argument(help="A .jsonl, .json or .parquet file, or a folder as hubs keep them; also s3://."),
     ],
-    form: FormOption = "looptool",
+    form: Annotated[
+        str,
+        typer.Option(
+            help="openai, sharegpt, hermes, xlam, trl, verl or looptool; verifiers; adapter or merged."
+        ),
+    ] = "looptool",
     iteration: Iteration = None,
     held_out: Annotated[
         bool, typer.Option("--held-out", help="The held-out samples instead of a dataset D_j.")
@@ -56,10 +61,11 @@ def export(
 
     With --push the folder then goes to the hub: what goes where is said first, and on a terminal asked.
     """
+    from looptool_kit.audit.desk import refuse_desk
     from looptool_kit.core import remote
     from looptool_kit.run.folder import Run
 
-    run, form = Run.open(path, read_only=True), form or "looptool"
+    run = refuse_desk(Run.open(path, read_only=True))
     refuse_existing(out)
     url = remote.url_of(out)
     if url and out.suffix:
@@ -140,7 +146,7 @@ def _environment(run: Run, out: Path, iteration: int | None, held_out: bool) -> 
     source = "the held-out samples" if held_out else f"D{j}"
     write_text(out / "README.md", _ABOUT.format(name=out.name, count=count, source=source, run=run.name))
     for reason, left in why.most_common():
-        say(f"{left:5d} samples left out: {reason}")
+        say(f"{amount(left, 'sample')} left out: {reason}")
     return f"an environment of {count} tasks for verifiers"
 
 

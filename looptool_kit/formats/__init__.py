@@ -270,10 +270,8 @@ def unchecked(path: str | Path, form: Form | None = None, left: Left | None = No
             if not found:
                 raise ValueError("it holds no assistant turn to learn from")
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            bare_name = isinstance(error, KeyError | AttributeError)  # their messages are bare names
-            yield Unchecked(
-                number, raw, None, f"{type(error).__name__}: {error}" if bare_name else str(error)
-            )
+            kind = {KeyError: "there is no key ", AttributeError: "AttributeError: "}.get(type(error), "")
+            yield Unchecked(number, raw, None, f"{kind}{error}")
             continue
         for sample in found:
             if isinstance(sample, Unusable):

@@ -124,6 +124,8 @@ def about(model: str) -> tuple[str, str]:
 
 
 def _unknown(model: str) -> tuple[str, str]:
+    if Path(model).is_dir():
+        return f"not known: {visible(model)} holds no model (no config.json)", "Give a model's folder."
     return (
         f"not known: {visible(model)} is not on this machine",
         f"Fetch it (hf download {visible(model)}), or give its folder.",

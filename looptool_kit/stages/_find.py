@@ -6,9 +6,11 @@ Every public module or folder beside a stage's `stage.py` is a strategy, by its 
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any
@@ -38,6 +40,14 @@ def check_strategy(setting: str, value: Any, where: str) -> None:
 
     A mistyped one is said before anything has run. Raises `ValueError` that lists those there are.
     """
+    if setting == "seeds.source" and isinstance(value, str):
+        there = sources()
+        # Anything else is a file's path; a bare word that is no file is a mistyped name.
+        if value not in there and not Path(value).exists() and re.fullmatch(r"\w+", value):
+            raise ValueError(
+                f"{where}: there is no file {value}, and no source of that name{did_you_mean(value, there)};"
+                f" choose from {', '.join(there)}"
+            )
     if (package := FOUND_BY_NAME.get(setting)) is None:
         return
     there = sorted({*names(package), *_listed(attrgetter(setting)(Settings()))})  # a default may be "none"
@@ -54,7 +64,7 @@ def check_strategies(settings: Settings, where: str) -> None:
 
     As `check_strategy`, for what was written in a run's settings by hand.
     """
-    for setting in FOUND_BY_NAME:
+    for setting in ("seeds.source", *FOUND_BY_NAME):
         check_strategy(setting, attrgetter(setting)(settings), where)
 
 
@@ -72,6 +82,11 @@ def find(package: str, name: str) -> ModuleType:
         kind = package.rpartition(".")[2]
         raise ValueError(f"{kind} has no strategy {name!r}; choose one of {', '.join(names(package))}")
     return import_module(f"{package}.{name}")
+
+
+def sources() -> list[str]:
+    """Names that `seeds.source` takes beside a file's path."""
+    return [name for name in names(SOURCES) if name != "file"]
 
 
 def source_of(name: str) -> ModuleType:

@@ -86,7 +86,7 @@ def task_of(sample: Sample) -> Task:
     day = today_in(" ".join(m.content for m in sample.messages if m.role == "system"))
     if not plan or day is None:
         what = "a date in its system message" if plan else "calls in its context or label"
-        raise ValueError(f"sample {sample.id} is no task: it has no {what}")
+        raise ValueError(f"sample {sample.id} is not a task: it has no {what}")
     turns = tuple(m.content for m in sample.messages if m.role == "user")
     system = tuple(m for m in sample.messages if m.role == "system")
     held = sample.split == "unseen_values"

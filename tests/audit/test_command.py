@@ -151,7 +151,15 @@ def test_the_review_desk_opens_and_its_decisions_are_written(
     given = Samples.read(data)
     # It has a run's form, and no loop works on it.
     assert [line.state for line in runs(tmp_path)] == ["review desk of an audit"]
-    for command in (["plan"], ["report"], ["seed", "--yes"], ["probe", "--yes"], ["evaluate"], ["loop"]):
+    for command in (
+        ["plan"],
+        ["export", f"{desk}.jsonl"],
+        ["report"],
+        ["seed", "--yes"],
+        ["probe", "--yes"],
+        ["evaluate"],
+        ["loop"],
+    ):
         done = CliRunner().invoke(app, [command[0], str(desk), *command[1:]])
         assert "is the review desk of an audit" in str(done.exception), command
     with Run.open(desk) as opened:
@@ -183,6 +191,14 @@ def test_nothing_is_written_where_nothing_or_other_rows_were_decided(
         opened.decide("verdict", Samples.read(data)[1].id, "BOTH_WRONG", iteration=1)
     done = CliRunner().invoke(app, ["audit", str(other), "--repair", str(out), "--decided", str(desk)])
     assert done.exit_code == 1 and "is about other rows" in str(done.exception) and not out.exists()
+
+
+def test_a_mistyped_kind_to_repair_is_said_before_anything_is_written(data: Path, tmp_path: Path) -> None:
+    page, out = tmp_path / "page.html", tmp_path / "new.jsonl"
+    command = ["audit", str(data), "--out", str(page), "--repair", str(out), "--apply"]
+    done = CliRunner().invoke(app, [*command, "typ"])
+    assert "did you mean type?" in str(done.exception) and not page.exists()
+    assert CliRunner().invoke(app, [*command, "type"]).exit_code == 0 and page.exists() and out.exists()
 
 
 def test_a_run_s_newest_dataset_is_audited(tmp_path: Path, data: Path) -> None:

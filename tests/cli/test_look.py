@@ -237,7 +237,11 @@ def test_an_unknown_setting_names_the_nearest(tmp_path: Path, given: str, meant:
 
 @pytest.mark.parametrize(
     ("given", "meant"),
-    [("verify.judge=evidense", "evidence"), ('expand.expanders=["slots", "wrld"]', "world")],
+    [
+        ("verify.judge=evidense", "evidence"),
+        ("seeds.source=worl", "world"),
+        ('expand.expanders=["slots", "wrld"]', "world"),
+    ],
 )
 def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, given: str, meant: str) -> None:
     said = looptool("init", str(tmp_path / "run"), "--set", given)

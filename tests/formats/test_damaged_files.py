@@ -73,6 +73,24 @@ def test_a_line_without_end_is_one_rejected_row(tmp_path: Path, end: bytes) -> N
     assert (tmp_path / "out.rejected.jsonl").stat().st_size < 10_000
 
 
+def test_an_import_that_failed_can_be_made_again(tmp_path: Path) -> None:
+    file, out, other = tmp_path / "data.jsonl", tmp_path / "out.jsonl", tmp_path / "other.jsonl"
+    file.write_bytes(LINES)
+    other.write_bytes(LINES)
+    failed = CliRunner().invoke(app, ["import", str(file), str(out), "--form", "xlam"])
+    reasons = (tmp_path / "out.rejected.jsonl").read_text()
+    assert "Leave out --form" in str(failed.exception) and "KeyError" not in failed.output
+    assert json.loads(reasons.splitlines()[0])["reason"].startswith("there is no key '")
+    # Of another file they are not replaced, nor where the import they belong to has a result.
+    done = CliRunner().invoke(app, ["import", str(other), str(out)])
+    assert "exists already" in str(done.exception)
+    done = CliRunner().invoke(app, ["import", str(file), str(out)])
+    assert done.exit_code == 0 and out.exists() and not (tmp_path / "out.rejected.jsonl").exists()
+    out.unlink()
+    (tmp_path / "out.rejected.jsonl").write_text("mine")
+    assert "exists already" in str(CliRunner().invoke(app, ["import", str(file), str(out)]).exception)
+
+
 def test_a_run_errors_text_is_not_obeyed_by_a_terminal(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text('format = 2\n"\\u001b[2Jgone" = 1\n')
     with pytest.raises(RunError) as error:

@@ -304,7 +304,9 @@ def test_set_changes_nothing_else_in_the_file(tmp_path: Path) -> None:
         text = file.read_text()
         file.write_text("seed = [\n" + text)
         for call in (lambda: one.set(seed=1), lambda: (file.unlink(), one.set(seed=1))):
-            with pytest.raises(RunError, match="(run.toml is not valid TOML|there is no run in .*no run.toml)"):
+            with pytest.raises(
+                RunError, match="(run.toml is not valid TOML|there is no run in .*no run.toml)"
+            ):
                 call()
         assert one.settings == found
 

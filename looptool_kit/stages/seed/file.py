@@ -15,6 +15,7 @@ from looptool_kit.core.samples import Sample, Samples
 from looptool_kit.core.terminal import visible
 from looptool_kit.policy.lengths import too_long
 from looptool_kit.run.folder import Run
+from looptool_kit.stages._find import sources
 from looptool_kit.stages.seed._band import Sieve
 from looptool_kit.stages.seed._draw import Reject, Seeded
 from looptool_kit.tools.merge import FILE as MERGES
@@ -34,8 +35,8 @@ def draw(run: Run, count: int, have: Samples | None, reject: Reject) -> Seeded:
     path = Path(run.settings.seeds.source)
     if not path.exists():
         raise RunError(
-            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give `world`, `evolved`,"
-            " `procedural`, `templates`, `trees` or a .jsonl or .parquet file of samples."
+            f"{path} does not exist (seeds.source in {run.path / 'run.toml'}). Give a .jsonl or .parquet file"
+            f" of samples, or one of {', '.join(sources())}."
         )
     require_source(run.path, run.settings)
     rejected: list[int] = []
