@@ -93,7 +93,10 @@ def answer_card(asked: Sample, answer: Probe) -> dict[str, Any]:
 
 
 def tried_here(run: Run) -> dict[str, Sample]:
-    """The samples that were kept, by id; none where somebody wrote another thing into their file."""
+    """Samples that were kept, by id.
+
+    None where somebody wrote another thing into their file.
+    """
     try:
         return dict(tried(run).by_id())
     except ValueError:
@@ -101,7 +104,7 @@ def tried_here(run: Run) -> dict[str, Sample]:
 
 
 def tried_rows(run: Run) -> list[list[str]]:
-    """Id, last request and label of each sample that was kept, the newest first."""
+    """Id, last request and label of kept samples, newest first."""
     return [[s.id, s.request, render_answer(s.label)] for s in reversed(tried_here(run).values())]
 
 

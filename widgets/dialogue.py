@@ -7,7 +7,7 @@ from looptool_kit.core.samples import Frozen, Label, Message, Sample
 
 
 class Dialogue(Frozen):
-    """What was said, the newest answer, and what a person made of it."""
+    """What was said, the newest answer, and its sample."""
 
     messages: tuple[Message, ...] = ()
     """Without the system message."""
@@ -37,7 +37,7 @@ class Dialogue(Frozen):
 
     @property
     def said(self) -> Label:
-        """What the newest answer says, or the right one that was kept of it."""
+        """The newest answer, or the right one that was kept."""
         if self.right is not None:
             return self.right
         return self.newest.answer.label if self.newest else Label()

@@ -156,7 +156,10 @@ class TryView(LabelForm):
         return asyncio.ensure_future(after())
 
     def on_resume(self, memory: str) -> dict[str, Any] | asyncio.Future[dict[str, Any]]:
-        """Continue a dialogue that a page had kept, unless one has begun here."""
+        """Continue a dialogue that a page had kept.
+
+        Unless one has begun here.
+        """
         if self._writing is not None or self._now != Dialogue():
             return self.on_state()
         try:
@@ -270,7 +273,10 @@ class TryView(LabelForm):
         return {"message": told, **self._next()}
 
     def on_take_back(self, id: str) -> dict[str, Any]:
-        """Remove a kept sample; of the newest answer's it answers with its label's text."""
+        """Remove a kept sample.
+
+        For that of the newest answer it answers with the label's text.
+        """
         now = self._now
         newest = now.made is not None and now.made.id == id
         made = now.made if newest else tried_here(self.run).get(id)
