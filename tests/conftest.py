@@ -4,6 +4,7 @@ real one.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,3 +114,12 @@ def run(tmp_path: Path, trained: list[int]) -> Run:
     made = finished_loop(tmp_path / "run")
     trained.clear()
     return made
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage leave alone what is there before the first test.
+
+    Thousands of modules and tests: each of its rounds, which trainings ask for, would look at them all.
+    """
+    gc.collect()
+    gc.freeze()

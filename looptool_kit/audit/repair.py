@@ -75,22 +75,31 @@ def apply(audited: Audited, names: Iterable[str]) -> Repaired:
 def decided(audited: Audited, desk: Path) -> Repaired:
     """Apply what a person decided in the review desk.
 
-    In a folder that `write_desk` has made. LABEL_WRONG takes the label that was decided, BOTH_WRONG drops
-    the row; everything else stays.
+    In a folder that `write_desk` has made. LABEL_WRONG takes the label that was decided, else the proposal;
+    BOTH_WRONG drops the row; everything else stays.
 
     Raises:
         RunError: The folder is not a run.
-        ValueError: Nothing is decided in it, or about none of these rows.
+        ValueError: Nothing is decided in it, or about none of these rows; or a label is to be another, and
+            there is none.
     """
-    decisions = Run.open(desk, read_only=True).decisions("verdict", 1)
+    run = Run.open(desk, read_only=True)
+    decisions = run.decisions("verdict", 1)
     if not decisions:
         raise ValueError(f"nothing is decided in {desk} yet: looptool view {desk} --at view=DisagreementView")
     if not any(sample.id in decisions for _, sample in _numbered(audited.rows)):
         raise ValueError(f"what is decided in {desk} is about other rows: audit the file that it was made of")
+    proposed = {v.sample_id: v.label for v in run.table(Verdicts, "verdicts", 1)}
     out, dropped = list[Sample](), 0
-    for _, sample in _numbered(audited.rows):
+    for row, sample in _numbered(audited.rows):
         decision = decisions.get(sample.id)
         verdict, label = _decision(decision) if decision else ("", None)
+        label = label or proposed.get(sample.id)
+        if verdict == "LABEL_WRONG" and label is None:
+            raise ValueError(
+                f"row {row} is decided LABEL_WRONG in {desk}, and nothing proposes another label: write the"
+                " right one there (e), or decide BOTH_WRONG, which drops the row"
+            )
         if verdict == "BOTH_WRONG":
             dropped += 1
         elif decision is not None and verdict == "LABEL_WRONG" and label is not None:

@@ -140,7 +140,11 @@ def _kinds(names: str | None) -> list[str] | None:
 def _check_options(repair: Path | None, apply: str | None, decided: Path | None) -> None:
     if repair is None and (apply or decided):
         raise ValueError("--apply and --decided say what to repair: name the new file with --repair")
-    if repair is not None and (apply is None) == (decided is None):
+    if apply and decided:
+        raise ValueError(
+            "give --apply or --decided, not both: repair once with each, the second the new file"
+        )
+    if repair is not None and apply is None and decided is None:
         raise ValueError(
             f"--repair {repair}: say which labels to change, with --apply KIND,KIND (proposals of these"
             " kinds) or with --decided FOLDER (what was decided in the review desk)"

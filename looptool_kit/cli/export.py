@@ -66,6 +66,10 @@ def export(
     from looptool_kit.run.folder import Run
 
     run = refuse_desk(Run.open(path, read_only=True))
+    if public and not push:
+        raise ValueError("--public says who may read what --push sends: give that too")
+    if held_out and iteration:
+        raise ValueError("the held-out samples are the same in all iterations: leave out --iteration")
     refuse_existing(out)
     url = remote.url_of(out)
     if url and out.suffix:
@@ -106,6 +110,8 @@ def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bo
     card = _card_of(out)
     refuse_existing(card)
     j = 0 if held_out else iteration or run.iteration
+    if not (j or held_out):
+        raise ValueError(f"nothing has run in {run.path} yet: looptool loop {run.path}")
     table = run.table(Samples, "samples" if j else "held_out", j)
     named = table if form_of_rows == "looptool" else with_original_names(run, table)
     ids = {row.id: kept.id for row, kept in zip(named, table, strict=True)}

@@ -73,7 +73,7 @@ def settings_command(
     if run and preset:
         raise ValueError("give --run or --preset, not both")
     of = read_settings(run) if run else load_preset(preset or "cpu")
-    found = settings(tuple(words or ()), of)
+    found = settings(tuple(word.partition("=")[0] for word in words or ()), of)
     for line in found:
         say(f"{line.name} = {line.default}", bold=True)
         say(f"  {line.values}; a change redoes: {line.redoes}")

@@ -13,6 +13,7 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic_core import ErrorDetails
 
 from looptool_kit.config.sections import Settings
 from looptool_kit.core.errors import did_you_mean
@@ -105,7 +106,7 @@ def _overridden(values: dict[str, Any], overrides: dict[str, Any], source: str) 
     for dotted, value in overrides.items():
         *path, last = dotted.split("__")
         if any(_is_single(".".join(path[:depth])) for depth in range(1, len(path) + 1)):
-            problem = _problem(".".join([*path, last]), "extra_forbidden", "")
+            problem = _unknown(".".join([*path, last]))
             raise ValueError(f"{source}: {problem}. {_ALL}")
         table = values
         for part in path:
@@ -176,16 +177,22 @@ def _checked(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            _problem(".".join(map(str, e["loc"])), e["type"], e["msg"]) for e in error.errors()
-        )
+        problems = "; ".join(map(_problem, error.errors()))
         raise ValueError(f"{source}: {problems}. {_ALL}") from None
 
 
-def _problem(name: str, kind: str, message: str) -> str:
+def _problem(error: ErrorDetails) -> str:
     """What is wrong with a setting; for one that does not exist the nearest that do."""
-    if kind != "extra_forbidden":
+    name, message = ".".join(map(str, error["loc"])), error["msg"]
+    if error["type"] != "extra_forbidden":
+        before, _, wanted = message.partition("Input should be ")
+        if wanted and not before:
+            return f"{name} is {repr(error['input'])[:80]}, and should be {wanted.split(', unable')[0]}"
         return f"{name}: {message}"
+    return _unknown(name)
+
+
+def _unknown(name: str) -> str:
     return f"there is no setting {name}{did_you_mean(name, _names(Settings))}"
 
 

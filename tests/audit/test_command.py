@@ -193,6 +193,25 @@ def test_nothing_is_written_where_nothing_or_other_rows_were_decided(
     assert done.exit_code == 1 and "is about other rows" in str(done.exception) and not out.exists()
 
 
+def test_label_wrong_alone_takes_the_proposal_and_is_refused_where_there_is_none(
+    data: Path, tmp_path: Path, right: Samples
+) -> None:
+    desk, out = tmp_path / "desk", tmp_path / "decided.jsonl"
+    Samples([*Samples.read(data), right[0]]).write(data)
+    run(data, "--desk", desk)
+    given, command = Samples.read(data), ["audit", str(data), "--repair", str(out), "--decided", str(desk)]
+    with Run.open(desk) as opened:
+        for id in (given[1].id, right[0].id):
+            opened.decide("verdict", id, "LABEL_WRONG", iteration=1)
+        done = CliRunner().invoke(app, command)
+        assert "nothing proposes another label" in str(done.exception) and not out.exists()
+        opened.decide("verdict", right[0].id, "undo", iteration=1)
+    assert "1 label changed" in CliRunner().invoke(app, command).output
+    assert Samples.read(out)[1].label == right[1].label
+    both = [*command[:-1], str(tmp_path / "x"), "--apply", "type"]
+    assert "not both" in str(CliRunner().invoke(app, both).exception)
+
+
 def test_a_mistyped_kind_to_repair_is_said_before_anything_is_written(data: Path, tmp_path: Path) -> None:
     page, out = tmp_path / "page.html", tmp_path / "new.jsonl"
     command = ["audit", str(data), "--out", str(page), "--repair", str(out), "--apply"]

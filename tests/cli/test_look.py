@@ -249,6 +249,18 @@ def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, giv
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("grpo.steps=two", "grpo.steps is 'two', and should be a valid integer."),
+        ("grpo.steps=-1", "grpo.steps is -1, and should be greater than or equal to 0."),
+        ("engine=foo", "engine is 'foo', and should be 'transformers', 'vllm' or 'served'."),
+    ],
+)
+def test_a_value_that_does_not_fit_is_shown_with_what_would(tmp_path: Path, given: str, said: str) -> None:
+    assert said in looptool("init", str(tmp_path / "run"), "--set", given).stderr
+
+
 @pytest.mark.parametrize("preset", presets())
 def test_every_preset_names_strategies_that_are_there(preset: str) -> None:
     check_strategies(load_preset(preset), preset)

@@ -238,7 +238,7 @@ function comparison(d) {
 function tokensOf(d, whose = "the prediction") {
   if (!d.tokens?.length) return null;
   const measured = `${d.tokens.length} tokens, perplexity ${d.perplexity?.toFixed(3)}`;
-  const summary = `${whose} as written: ${measured}; the less likely a token, the darker`;
+  const summary = `${whose} as written: ${measured}; the less likely a token, the stronger its colour`;
   const tokens = d.tokens.map(([text, logp]) => {
     const title = `log-probability ${logp.toFixed(3)}, probability ${Math.exp(logp).toFixed(3)}`;
     const span = h("span", { title }, text);

@@ -32,7 +32,7 @@ function rightLabel(text, tools, on) {
   const node = h("div", props, head, form.node);
   node.addEventListener("focusout", typing.now);
   editorKeys(node, fault, { save: keep, isChanged: () => form.text() !== on.given, leave: cancel });
-  return { node, focus: form.focus, keep: typing.now };
+  return { node, focus: form.focus, keep: typing.now, tell: fault.tell };
 }
 
 /** @param {Place<TryTraits, TryQuestions>} place */
@@ -87,13 +87,13 @@ function render({ model, el }) {
 
   const kept = halfWritten(model);
   const drop = () => put(model, { written: {} });
-  const nothing = { given: "", keep: () => {}, write: null, forget: drop, next: () => {} };
+  const nothing = { given: "", keep: () => {}, tell: line.say, write: null, forget: drop, next: () => {} };
   /**
-   * The form of the answer that is shown: its first text, what keeps its draft, opens it, forgets it, and
-   * shows what can be done next.
+   * The form of the answer that is shown: its first text, what keeps its draft, refuses in its head, opens
+   * it, forgets it, and shows what can be done next.
    * @type {{
-   *   given: string, keep: () => void, write: ((text: string) => void) | null, forget: () => void,
-   *   next: (next: NextStep) => void,
+   *   given: string, keep: () => void, tell: (words: string) => void, write: ((text: string) => void) | null,
+   *   forget: () => void, next: (next: NextStep) => void,
    * }}
    */
   let opened = nothing;
@@ -102,7 +102,7 @@ function render({ model, el }) {
     opened.keep();
     const { text } = model.get("written");
     if (text !== undefined && text !== opened.given) {
-      line.say("The right answer in the form is not kept yet: keep or cancel it first.", true);
+      opened.tell("The right answer in this form is not kept yet: keep or cancel it first.");
       return false;
     }
     opened.forget();
@@ -180,7 +180,7 @@ function render({ model, el }) {
     waitFor(said);
     request.value = "";
     put(model, { draft: "" });
-    if (onPage()) kept.write("asked", "", said);
+    if (onPage()) kept.write("asked", "", said || " "); // " ": results alone
     const isAnswered = await show(
       () => ask(model, "ask", { request: said, again: false }),
       isWriting(model.get("policy")),
@@ -265,6 +265,10 @@ function render({ model, el }) {
       const form = rightLabel(text, sample.tools, { given: opened.given, typed, check, save, cancel: leave });
       place.replaceChildren(form.node);
       opened.keep = form.keep;
+      opened.tell = (words) => {
+        form.tell(words);
+        form.node.scrollIntoView({ block: "nearest" });
+      };
       return form;
     };
     const write = (/** @type {string} */ text) => {
@@ -272,7 +276,7 @@ function render({ model, el }) {
       open(text).focus(accused);
     };
     const correct = () => write(model.get("written").text ?? opened.given);
-    opened = { given: first.text || label, keep: () => {}, write, forget, next: showNext };
+    opened = { ...nothing, given: first.text || label, write, forget, next: showNext };
     const before = model.get("written");
     const later = kept.read("right answer", isText)[said];
     if (before.number === number && before.text !== undefined) open(before.text);
@@ -334,20 +338,22 @@ function render({ model, el }) {
     mine.node,
   );
   el.append(root);
-  const earlier = kept.read("request", isText)[""] ?? kept.read("asked", isText)[""] ?? "";
+  const asked = kept.read("asked", isText)[""];
+  const earlier = kept.read("request", isText)[""] ?? (asked?.trim() && asked) ?? "";
   const unkept = unkeptAnswer(kept.read("right answer", isText));
-  if (!model.get("draft") && (earlier || unkept)) put(model, { draft: earlier || unkept?.request });
+  if (!model.get("draft") && earlier) put(model, { draft: earlier });
   // A page or a tab that is opened again while the policy writes says so.
   const { by, request: pending = "" } = model.get("pending");
   if (by) waitFor(pending);
   const memory = onPage() && kept.read("dialogue", isText)[""];
   const state = () => (memory ? ask(model, "resume", { memory }) : ask(model, "state"));
   const begun = show(state, by ? isWriting(by) : "");
-  if (unkept) {
-    begun.then(() => {
-      if (!opened.write) line.say(unkept.words);
-    });
-  }
+  begun.then(() => {
+    if (unkept && !opened.write) {
+      line.say(unkept.words);
+      if (!model.get("draft")) put(model, { draft: unkept.request });
+    } else if (asked !== undefined && !by) line.say(GONE);
+  });
   const stops = [
     tools.stop,
     mine.stop,

@@ -82,6 +82,9 @@ function introOf(model, take) {
   );
 }
 
+/** Said after a reload. */
+const GONE = "The answer that was being written when the page was loaded again is lost: ask again.";
+
 /**
  * The right answer that was half written when the page was loaded again; null: none was.
  * @param {Record<string, string>} kept text by request, messages between that and the answer, and turns
