@@ -41,7 +41,7 @@ from looptool_kit.run.decision_checks import check_written
 from looptool_kit.run.decisions import TABLES, Decision, DecisionLog, check, check_rows, lost, rows_of
 from looptool_kit.run.keys import marked
 from looptool_kit.run.manifest import read_manifest
-from looptool_kit.run.run_toml import FORMAT, read_settings, run_around
+from looptool_kit.run.run_toml import FORMAT, no_run, read_settings
 
 SUPERSEDED = "superseded"
 T = TypeVar("T", bound=Table[Any])
@@ -122,10 +122,7 @@ class Run:
         path = lock.named(path)
         file = path / "run.toml"
         if not file.exists():
-            remedy = f"Make one with `looptool init {path}`."
-            if around := run_around(path):
-                remedy = f"The run is the folder {around.resolve()}."
-            raise RunError(f"there is no run in {path} (no run.toml). {remedy}")
+            raise RunError(no_run(path))
         run = cls(path, read_settings(path), read_only)
         with suppress(RunError):  # whoever needs the table or the decisions is told
             # The last dataset is only trained on.

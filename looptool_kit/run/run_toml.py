@@ -6,7 +6,7 @@ import tomllib
 from pathlib import Path
 
 from looptool_kit.config import Settings, load_settings
-from looptool_kit.core.errors import RunError
+from looptool_kit.core.errors import RunError, did_you_mean
 from looptool_kit.run.lock import refuse_endless
 
 FORMAT = 2
@@ -16,6 +16,19 @@ FORMAT = 2
 def run_around(place: Path) -> Path | None:
     """The run folder that a place is or lies in, if any."""
     return next((p for p in (place, *place.parents) if (p / "run.toml").exists()), None)
+
+
+def no_run(path: Path) -> str:
+    """Say that a folder is no run, and where one is."""
+    if around := run_around(path):
+        remedy = f"The run is the folder {around.resolve()}."
+    elif within := [file.parent for depth in ("*", "*/*") for file in sorted(path.glob(f"{depth}/run.toml"))]:
+        remedy = f"Runs in it: {', '.join(map(str, within[:5]))}{' ...' * (len(within) > 5)}."
+    else:
+        beside = [file.parent.name for file in path.parent.glob("*/run.toml")]
+        near = did_you_mean(path.name, beside)
+        remedy = f"Make one with `looptool init {path}`{near}."
+    return f"there is no run in {path} (no run.toml). {remedy}"
 
 
 def read_settings(path: Path) -> Settings:
@@ -33,7 +46,7 @@ def read_settings(path: Path) -> Settings:
     except RecursionError:
         raise RunError(f"{file} holds values that are nested too deep to be settings.") from None
     except FileNotFoundError:
-        raise RunError(f"there is no run in {path} (no run.toml).") from None
+        raise RunError(no_run(path)) from None
     except OSError as error:
         raise RunError(
             f"{file} cannot be read ({error.strerror}). Put it back, or make a new run in another folder."

@@ -223,8 +223,9 @@ def _refuse_runs(root: Path) -> None:
     root = root.absolute()
     if inside := run_around(root):
         raise RunError(
-            f"{root} {'is a run' if root.resolve() == inside.resolve() else f'lies in the run {inside}'}, and a comparison"
-            " trains runs of its own: give a folder for them, or name two finished runs to compare those."
+            f"{root} {'is a run' if root.resolve() == inside.resolve() else f'lies in the run {inside}'}, and"
+            " a comparison trains runs of its own: give a folder for them, or name two finished runs to"
+            " compare those."
         )
 
 

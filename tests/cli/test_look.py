@@ -383,6 +383,17 @@ def test_an_import_of_a_run_names_the_export(tmp_path: Path) -> None:
     assert f"looptool export {recorded} {out}" in str(done.exception) and not out.exists()
 
 
+def test_where_no_run_is_the_runs_within_or_beside_are_named(tmp_path: Path) -> None:
+    Run.create(tmp_path / "runs" / "tiny").close()
+    for path, words in (
+        (tmp_path, f"Runs in it: {tmp_path / 'runs' / 'tiny'}."),
+        (tmp_path / "runs", f"Runs in it: {tmp_path / 'runs' / 'tiny'}."),
+        (tmp_path / "runs" / "tinny", "did you mean tiny?"),
+        (tmp_path / "runs" / "other", f"Make one with `looptool init {tmp_path / 'runs' / 'other'}`."),
+    ):
+        assert words in looptool("plan", str(path)).stderr
+
+
 def test_a_list_is_given_as_people_write_one(tmp_path: Path) -> None:
     sets = ("seeds.domains=music,weather", "seeds.fresh=[10, 5]", "expand.expanders=world", "sft.epochs=3")
     options = [part for one in sets for part in ("--set", one)]
