@@ -65,7 +65,7 @@ class TryView(LabelForm):
     written = traitlets.Dict(help="number of an answer, and text of its right label while it is typed").tag(
         sync=True
     )
-    pending = traitlets.Dict(help="request and policy of the answer that is being written").tag(sync=True)
+    pending = traitlets.Dict(help="dialogue and policy of the answer that is being written").tag(sync=True)
     kept = traitlets.Unicode("", help="id of the sample that was kept of the newest answer").tag(sync=True)
     tried: traitlets.List[Any] = traitlets.List(help="id, request and label of all samples kept").tag(
         sync=True
@@ -217,7 +217,7 @@ class TryView(LabelForm):
             finally:
                 self._writing, self.pending = None, {}
 
-        self.pending = {"request": request, "by": by}
+        self.pending = {"messages": self._card(messages), "by": by}
         self._writing = asyncio.ensure_future(written())
         return self._writing
 
@@ -344,6 +344,11 @@ class TryView(LabelForm):
         if self._now.answer is not None and self._now.said.calls:
             stuck = self._next()["stuck"]
             raise ValueError(stuck or "execute the calls of the answer first, or begin a new dialogue")
+
+    def _card(self, messages: Sequence[Message]) -> list[Any]:
+        """Messages as the page draws them, without the system message."""
+        shown: list[Any] = detail(Sample(tools=(), messages=tuple(messages), label=Label()))["messages"]
+        return shown
 
     def _in_world(self, call: ToolCall) -> Any:
         day = re.search(r"\d{4}-\d\d-\d\d", self.system)

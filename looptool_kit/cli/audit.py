@@ -93,6 +93,8 @@ def audit(
     from looptool_kit.run.folder import Run
 
     _check_options(repair, apply, decided)
+    if against is None and (needs := {"leak", "shared_words"} & set(_kinds(kinds) or ())):
+        raise ValueError(f"{' and '.join(sorted(needs))} compare with a test set: name it with --against")
     for path in (out, jsonl, desk, repair):
         if path is not None:
             if url := remote.url_of(path):
@@ -138,6 +140,9 @@ def _kinds(names: str | None) -> list[str] | None:
 
 
 def _check_options(repair: Path | None, apply: str | None, decided: Path | None) -> None:
+    from looptool_kit.audit.desk import is_desk
+    from looptool_kit.run.folder import Run
+
     if repair is None and (apply or decided):
         raise ValueError("--apply and --decided say what to repair: name the new file with --repair")
     if apply and decided:
@@ -150,6 +155,8 @@ def _check_options(repair: Path | None, apply: str | None, decided: Path | None)
             " kinds) or with --decided FOLDER (what was decided in the review desk)"
         )
     _kinds(apply)
+    if decided and not is_desk(Run.open(decided, read_only=True)):
+        raise ValueError(f"{decided} is no desk of an audit: looptool audit FILE --desk FOLDER makes one")
     if repair is not None and repair.suffix not in (".jsonl", ".parquet"):
         raise ValueError(f"{repair}: give a name that ends in .jsonl or .parquet")
 

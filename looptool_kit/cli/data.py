@@ -123,16 +123,25 @@ def contamination_build(
 @contamination_app.command(name="check")
 def contamination_check(
     fingerprints: Annotated[Path, typer.Argument(help="A list that `build` has written.")],
-    data: Annotated[Path, typer.Argument(help="A .jsonl or .parquet file of samples.")],
+    data: Annotated[
+        Path, typer.Argument(help="A run folder, or a file or folder in any form that import reads.")
+    ],
 ) -> None:
     """Find tools and samples that share names or words with a benchmark.
 
     The exit code is 1 where a sample does.
     """
+    from looptool_kit.audit.read import rows
     from looptool_kit.checks import contamination
     from looptool_kit.core.samples import Samples
 
-    samples = Samples.read(data)
+    found = list(rows(data))
+    if not found:
+        raise ValueError(f"{data} holds no rows: give a file, a folder or a run with samples")
+    samples = Samples(row.sample for row in found if row.sample)
+    for row in found:
+        if row.sample is None:
+            say(f"row {row.number} cannot be read: {row.reason}", err=True)
     matches = contamination.report(samples, contamination.read(fingerprints))
     for what, why in matches:
         say(f"{what}: {why}")

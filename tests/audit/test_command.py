@@ -212,6 +212,17 @@ def test_label_wrong_alone_takes_the_proposal_and_is_refused_where_there_is_none
     assert "not both" in str(CliRunner().invoke(app, both).exception)
 
 
+def test_what_could_not_be_looked_at_is_refused(data: Path, tmp_path: Path) -> None:
+    Run.create(tmp_path / "run").close()
+    for words, options in (
+        ("leak and shared_words compare with a test set", ["--kinds", "leak,shared_words"]),
+        ("is no desk of an audit", ["--repair", tmp_path / "x.jsonl", "--decided", tmp_path / "run"]),
+    ):
+        done = CliRunner().invoke(app, ["audit", str(data), *map(str, options)])
+        assert words in str(done.exception) and done.output == ""
+    run(data, "--kinds", "leak", "--against", data)
+
+
 def test_a_mistyped_kind_to_repair_is_said_before_anything_is_written(data: Path, tmp_path: Path) -> None:
     page, out = tmp_path / "page.html", tmp_path / "new.jsonl"
     command = ["audit", str(data), "--out", str(page), "--repair", str(out), "--apply"]

@@ -155,6 +155,8 @@ def test_an_error_is_only_what_was_measured_to_be_one() -> None:
             call(city="Rome", wind_speed=True),
         ),
         (call(city="Rome", mood="good"), "foreign_parameter", call(city="Rome")),
+        (call(citys="Rome", days=2), "foreign_parameter", call(days=2, city="Rome")),
+        (call(place="Rome"), "foreign_parameter", None),
         (call(city="Rome", days=None), "null_value", call(city="Rome")),
         (call(city=None), "null_value", None),
         (ToolCall(name="getWeather", arguments={}), "unknown_tool", None),

@@ -29,9 +29,15 @@ import sys
 sys.path.insert(0, {str(Path(__file__).parent.parent)!r})
 import looptool_kit.widgets.page
 from looptool_kit.widgets import trial
+import time
 from speaker import Speaker
 
-trial.open_engine = lambda policy, batch: Speaker()
+class Patient(Speaker):
+    def generate(self, chats, sampling):
+        time.sleep(6 * ("slowly" in chats[0].messages[-1].content))
+        return super().generate(chats, sampling)
+
+trial.open_engine = lambda policy, batch: Patient()
 """
 IMPATIENT = """
 window.gaveUp = 0;
@@ -265,6 +271,35 @@ def the_dialogue_is_there_after_a_reload(page: Any, view: Any, form: Any, file: 
     assert [m.role for m in kept.messages] == ["system", "user", "assistant", "tool"]
     view.get_by_role("button", name="new dialogue").click()
     until(page, lambda: view.get_by_role("button", name="use an example").count() == 1)
+    a_tab_is_left_while_the_policy_writes(page, view)
+
+
+def a_tab_is_left_while_the_policy_writes(page: Any, view: Any) -> None:
+    """What was said stands meanwhile; the request is not offered again. After a reload it is, and says why."""
+    request = view.get_by_role("textbox", name="request")
+    answer = view.get_by_role("region", name="answer")
+    talk = view.get_by_role("region", name="dialogue with the policy")
+    line = view.locator(".lt-status[role=status]")
+    request.fill("Humidifier off, slowly.")
+    request.press("Enter")
+    there_and_back(page, "try it", "try a policy")
+    line.get_by_text("D3 is writing").wait_for()
+    assert "Humidifier off, slowly." in talk.inner_text() and request.input_value() == ""
+    answer.get_by_role("button", name="execute …").click()
+    answer.get_by_role("button", name="yes, execute").click()
+    view.get_by_text("is executed; the results are above").wait_for()
+    assert request.input_value() == ""
+    request.fill("And once more, slowly.")
+    request.press("Enter")
+    there_and_back(page, "try it", "try a policy")
+    line.get_by_text("D3 is writing").wait_for()
+    assert "create_device_timer" in talk.inner_text() and "once more, slowly" in talk.inner_text()
+    page.reload()
+    page.get_by_text("What you decide is saved at once").wait_for(timeout=90_000)
+    go(page, "try it", "try a policy")
+    line.get_by_text("is lost: press “ask” for it").wait_for()
+    assert request.input_value() == "And once more, slowly." and "once more" not in talk.inner_text()
+    request.fill("")
 
 
 def take_back_by_mouse_and_keys(page: Any, view: Any, form: Any, file: Path) -> None:

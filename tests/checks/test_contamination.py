@@ -16,8 +16,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
+from looptool_kit import formats
 from looptool_kit.checks import contamination
+from looptool_kit.cli import app
 from looptool_kit.core.samples import Label, Message, Sample, Samples, Tool
 from looptool_kit.llm.structured import Failed, dialogue_part, read, tools_part
 from looptool_kit.run.folder import Run
@@ -297,3 +300,18 @@ def test_every_text_of_a_prompt_survives_byte_for_byte(messages: list[Message]) 
 def test_an_answer_out_of_form_says_where(text: str, why: str) -> None:
     failed = read(Child, text)
     assert isinstance(failed, Failed) and why in failed.reason and failed.raw == text
+
+
+def test_a_run_and_rows_in_any_form_are_checked(benchmark: Path, tmp_path: Path) -> None:
+    known = tmp_path / "list.json"
+    contamination.write(contamination.build([benchmark]), known)
+    rows = Samples([sample("Tell me one of your old stories, please."), sample(QUESTION)])
+    with Run.create(tmp_path / "run") as run:
+        rows.write(run.folder(1) / "samples.parquet")
+    formats.write(rows, tmp_path / "openai.jsonl", "openai")
+    (tmp_path / "empty.jsonl").write_text("")
+    for data in (rows.write(tmp_path / "rows.jsonl"), tmp_path / "run", tmp_path / "openai.jsonl"):
+        said = CliRunner().invoke(app, ["contamination", "check", str(known), str(data)])
+        assert said.exit_code == 1 and "1 of 2 samples" in said.output, said.output
+    none = CliRunner().invoke(app, ["contamination", "check", str(known), str(tmp_path / "empty.jsonl")])
+    assert "holds no rows" in str(none.exception)

@@ -175,7 +175,7 @@ def test_the_doctor_tells_the_form(tmp_path: Path, capsys: pytest.CaptureFixture
     )
     assert found["Hermes"].value.startswith("hermes, by the model's own chat template (")
     (absent,) = _form("nobody/nothing")
-    assert absent.ok is None and "not on this machine" in absent.value and absent.remedy
+    assert absent.ok is False and "not on this machine" in absent.value and absent.remedy
     (own,) = _form("embedded")
     assert own.ok and own.value == "the project's own (embedded)"
 

@@ -56,7 +56,7 @@ const lastMessages = ({ length }) => (length > LAST_MESSAGES + 2 ? length - LAST
 
 /**
  * The dialogue. Of a long one, what comes before the last messages is folded.
- * @param {SampleDetail} d
+ * @param {Pick<SampleDetail, "messages">} d
  * @param {number} [from] the first message that is not folded
  */
 function dialogueOf({ messages }, from = lastMessages(messages)) {

@@ -35,6 +35,9 @@ function rightLabel(text, tools, on) {
   return { node, focus: form.focus, keep: typing.now, tell: fault.tell };
 }
 
+/** Whether this page has drawn the view before. */
+let wasDrawn = false;
+
 /** @param {Place<TryTraits, TryQuestions>} place */
 function render({ model, el }) {
   const line = statusLine();
@@ -165,7 +168,7 @@ function render({ model, el }) {
   /** A request that is not answered yet stands below what was said before it. @param {string} said */
   const waitFor = (said) => {
     intro.remove();
-    if (said.trim()) waiting.replaceChildren(h("div", { class: "lt-turn lt-user", dir: "auto" }, said));
+    if (said.trim()) waiting.replaceChildren(turnOf({ role: "user", content: said, calls: [] }));
   };
   /** Let the policy of the menu answer what the shown answer is to. */
   const askAgain = () => {
@@ -338,17 +341,20 @@ function render({ model, el }) {
     mine.node,
   );
   el.append(root);
-  const asked = kept.read("asked", isText)[""];
+  // Over a change of tabs the kernel has it still.
+  const asked = wasDrawn ? undefined : kept.read("asked", isText)[""];
+  wasDrawn = true;
   const earlier = kept.read("request", isText)[""] ?? (asked?.trim() && asked) ?? "";
   const unkept = unkeptAnswer(kept.read("right answer", isText));
   if (!model.get("draft") && earlier) put(model, { draft: earlier });
   // A page or a tab that is opened again while the policy writes says so.
-  const { by, request: pending = "" } = model.get("pending");
-  if (by) waitFor(pending);
+  const { by, messages = [] } = model.get("pending");
+  if (by) talk.replaceChildren(dialogueOf({ messages }));
   const memory = onPage() && kept.read("dialogue", isText)[""];
   const state = () => (memory ? ask(model, "resume", { memory }) : ask(model, "state"));
   const begun = show(state, by ? isWriting(by) : "");
   begun.then(() => {
+    kept.write("asked", "");
     if (unkept && !opened.write) {
       line.say(unkept.words);
       if (!model.get("draft")) put(model, { draft: unkept.request });

@@ -60,7 +60,8 @@ function toolPicker(model) {
   const stop = follow(model, ["chosen"], () => {
     const chosen = model.get("chosen");
     for (const { box } of boxes) box.checked = chosen.includes(box.value);
-    summary.textContent = plain(`${chosen.length} of ${boxes.length} tools on offer: ${chosen.join(", ")}`);
+    const names = chosen.length ? `: ${chosen.join(", ")}` : "";
+    summary.textContent = plain(`${chosen.length} of ${boxes.length} tools on offer${names}`);
   });
   return { node: h("details", { class: "lt-tools" }, summary, find, list), stop };
 }
@@ -83,7 +84,7 @@ function introOf(model, take) {
 }
 
 /** Said after a reload. */
-const GONE = "The answer that was being written when the page was loaded again is lost: ask again.";
+const GONE = "The answer that was being written when the page was loaded again is lost: press “ask” for it.";
 
 /**
  * The right answer that was half written when the page was loaded again; null: none was.

@@ -426,7 +426,7 @@ interface CompareQuestions extends TableQuestions {
 
 interface TryTraits {
   /** Of the answer that is being written; empty where none is. */
-  pending: { request?: string; by?: string };
+  pending: { messages?: SampleDetail["messages"]; by?: string };
   policies: string[];
   /** Those whose weights are not there. */
   lost: string[];

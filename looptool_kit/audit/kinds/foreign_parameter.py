@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from looptool_kit.audit.findings import Found, pointer
 from looptool_kit.audit.look import ACCEPTABLE, DROPPED, Look, SchemaError, with_value
@@ -11,12 +12,15 @@ from looptool_kit.core.toolcalls import loose
 
 WORDS = "A call, or an acceptable answer, has a parameter that the tool does not have."
 HARM = "error"
+_NEAR = 0.8
+"""How like two names are of which one is taken for the other, by difflib's ratio."""
 
 
 def look(view: Look) -> Iterator[Found]:
     """Find parameters that the tool does not have.
 
-    Proposes the parameter of that name in another spelling, else to leave it out.
+    Proposes the parameter of that name in another spelling, or nearly of that name where it is required and
+    missing; else to leave it out, unless a required one is missing, whose value it may be.
     """
     label = view.sample.label
     for error in view.of_kind("foreign_parameter"):
@@ -38,9 +42,13 @@ def _repaired(view: Look, label: Label, error: SchemaError) -> Label | None:
         return None
     call = label.calls[error.at]
     without = with_value(label, error.at, error.path, DROPPED)
+    lacks = any(other.at == error.at for other in view.of_kind("missing_parameter"))
     if len(error.path) > 1:
-        return without
-    name = str(error.path[0])
-    free = [p for p in view.tools[call.name].properties if p not in call.arguments]
+        return None if lacks else without
+    name, tool = str(error.path[0]), view.tools[call.name]
+    free = [p for p in tool.properties if p not in call.arguments]
     alike = [p for p in free if loose(p) == loose(name)]
-    return with_value(without, error.at, (alike[0],), call.arguments[name]) if len(alike) == 1 else without
+    alike = alike or get_close_matches(name, [p for p in free if p in tool.required], 2, _NEAR)
+    if len(alike) != 1:
+        return None if lacks else without
+    return with_value(without, error.at, (alike[0],), call.arguments[name])
