@@ -275,7 +275,7 @@ def the_dialogue_is_there_after_a_reload(page: Any, view: Any, form: Any, file: 
 
 
 def a_tab_is_left_while_the_policy_writes(page: Any, view: Any) -> None:
-    """What was said stands meanwhile; the request is not offered again. After a reload it is, and says why."""
+    """What was said stands meanwhile, and the request is not offered again; after a reload it is."""
     request = view.get_by_role("textbox", name="request")
     answer = view.get_by_role("region", name="answer")
     talk = view.get_by_role("region", name="dialogue with the policy")
