@@ -185,6 +185,8 @@ def _problem(error: ErrorDetails) -> str:
     """What is wrong with a setting; for one that does not exist the nearest that do."""
     name, message = ".".join(map(str, error["loc"])), error["msg"]
     if error["type"] != "extra_forbidden":
+        if error["type"] == "string_pattern_mismatch":
+            return f"{name} is {error['input']!r}; `looptool settings {name}` says what it may be"
         before, _, wanted = message.partition("Input should be ")
         if wanted and not before:
             return f"{name} is {repr(error['input'])[:80]}, and should be {wanted.split(', unable')[0]}"

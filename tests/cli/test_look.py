@@ -254,6 +254,7 @@ def test_a_mistyped_strategy_is_said_before_anything_has_run(tmp_path: Path, giv
     [
         ("grpo.steps=two", "grpo.steps is 'two', and should be a valid integer."),
         ("grpo.steps=-1", "grpo.steps is -1, and should be greater than or equal to 0."),
+        ("cluster.address=foo", "cluster.address is 'foo'; `looptool settings cluster.address` says what"),
         ("engine=foo", "engine is 'foo', and should be 'transformers', 'vllm' or 'served'."),
     ],
 )
