@@ -59,7 +59,9 @@ def test_a_comparison_writes_into_no_run_and_over_no_other_file(run: Run, tmp_pa
     ):
         result = CliRunner().invoke(app, command)
         said = f"{result.output}{result.exception or ''}"
-        assert result.exit_code != 0 and re.search("is the run|exists already|is inside the run", said), said
+        assert result.exit_code != 0 and re.search(
+            "is a run|lies in the run|exists already|is inside the run", said
+        ), said
     assert files(run.path) == before and notes.read_text() == "# My notes\n"
     assert not (tmp_path / "arms").exists()
     assert is_page(Path(__file__).parents[1] / "docs" / "compare.md"), "its own page it may write again"
