@@ -9,9 +9,9 @@ from typing import Any
 
 from looptool_kit.checks.rules import check_sample
 from looptool_kit.core.errors import RunError
+from looptool_kit.core.preview import show_call
 from looptool_kit.core.records import Probe
-from looptool_kit.core.samples import Sample, ToolCall
-from looptool_kit.core.toolcalls import render_answer
+from looptool_kit.core.samples import Label, Sample, ToolCall
 from looptool_kit.policy.adapters import CONFIG
 from looptool_kit.policy.engines import Completion
 from looptool_kit.policy.policy import policy_of
@@ -105,7 +105,21 @@ def tried_here(run: Run) -> dict[str, Sample]:
 
 def tried_rows(run: Run) -> list[list[str]]:
     """Id, last request and label of kept samples, newest first."""
-    return [[s.id, s.request, render_answer(s.label)] for s in reversed(tried_here(run).values())]
+    return [[s.id, s.request, said_by(s.label)] for s in reversed(tried_here(run).values())]
+
+
+def said_by(label: Label) -> str:
+    """A label in one line."""
+    return ", ".join(map(show_call, label.calls)) or label.reply
+
+
+def rivals(run: Run, made: Sample) -> str:
+    """Name kept samples of the same dialogue with another label."""
+    same = (made.messages, made.tools)
+    others = [s.id for s in tried_here(run).values() if (s.messages, s.tools) == same and s.id != made.id]
+    if not others:
+        return ""
+    return f" Sample {', '.join(others)} answers the same otherwise: take back below what is wrong."
 
 
 def is_lost(run: Run, iteration: int) -> bool:

@@ -30,6 +30,7 @@ from looptool_kit.widgets.answers import (
     objections,
     read_answer,
     result_of,
+    rivals,
     tried_here,
     tried_rows,
 )
@@ -269,6 +270,7 @@ class TryView(LabelForm):
         elif made.id != self.kept:
             changes = {"made": None, "text": "", "told": ""}
             told = f"sample {made.id} was kept earlier, in {file}. {use}"
+        told += rivals(self.run, made)
         self._becomes(now.model_copy(update={"right": label, **changes}))
         return {"message": told, **self._next()}
 

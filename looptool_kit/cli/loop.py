@@ -52,6 +52,11 @@ def init(
     overrides = overrides_of(set_, seed) | ({"merge__tools": True} if merge else {})
     there = (path / "run.toml").exists()
     if tools is None:
+        if merge and "seeds__source" not in overrides:
+            raise ValueError(
+                "--merge joins near-duplicates of your own tools: name these with --tools, or samples that"
+                " have them with --set seeds.source=FILE"
+            )
         run = open_or_create(path, preset, overrides)
     else:
         from looptool_kit.cli.own_tools import say_tools

@@ -57,7 +57,7 @@ def write_groups(path: Path, groups: Iterable[Any]) -> None:
         group = next(source)
         while group is not None:
             files.append(place / str(len(files)))
-            files[-1].touch(mode=0o600)
+            files[-1].touch()
             rows = 0
             with pq.ParquetWriter(files[-1], group.schema, compression="zstd") as out:
                 while group is not None and rows < MAX_FILE_ROWS:
@@ -68,7 +68,7 @@ def write_groups(path: Path, groups: Iterable[Any]) -> None:
                 os.fsync(done.fileno())
         made = files[0]
         if len(files) > 1:
-            (made := place / "parts").mkdir(mode=0o700)
+            (made := place / "parts").mkdir()
             for number, file in enumerate(files):
                 file.rename(made / _name(number, len(files)))
         if path.is_dir() or (made.is_dir() and path.exists()):  # nothing is renamed over a folder

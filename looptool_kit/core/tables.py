@@ -11,8 +11,9 @@ import errno
 import gc
 import json
 import os
+import secrets
+import shutil
 import stat
-import tempfile
 import typing
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -254,14 +255,16 @@ LEFTOVER = r"\..+\.[a-z0-9_]{8}\.tmp"
 def atomic(path: str | Path) -> Iterator[Path]:
     """A temporary path beside `path`, renamed over it on success.
 
-    It is flushed to disk before, and removed on failure.
+    It is flushed to disk before, and removed on failure. Who may read it is what the umask says, or what
+    holds of the file that it replaces.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-    os.close(handle)
-    tmp = Path(name)
+    tmp = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    tmp.touch(exist_ok=False)  # not by `tempfile`, whose files nobody else may read
     try:
+        if path.exists():
+            shutil.copymode(path, tmp)
         yield tmp
         with open(tmp, "rb") as done:
             os.fsync(done.fileno())

@@ -30,10 +30,14 @@ def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | U
 def write(sample: Sample, index: int) -> dict[str, Any]:
     """Make the row of a sample.
 
-    Its system turn is what the project's template renders.
+    Its system turn is what the project's template renders. Earlier assistant turns get weight 0: they are
+    samples of their own.
     """
-    turns = [{"from": "system", "value": system}] if (system := system_text(sample)) else []
-    for m in turns_of(sample)[has_system(sample) :]:
+    whole = turns_of(sample)
+    turns: list[dict[str, Any]] = (
+        [{"from": "system", "value": system}] if (system := system_text(sample)) else []
+    )
+    for m in whole[has_system(sample) :]:
         if m.role == "tool" and turns[-1]["from"] == "tool":
             turns[-1]["value"] += "\n" + response(m.content)
         elif m.role == "tool":
@@ -41,4 +45,6 @@ def write(sample: Sample, index: int) -> dict[str, Any]:
         else:
             text = "\n".join(p for p in (m.content, render_calls(m.tool_calls)) if p)
             turns.append({"from": "human" if m.role == "user" else "gpt", "value": text})
+        if m.role == "assistant" and m is not whole[-1]:
+            turns[-1]["weight"] = 0
     return {"conversations": turns}

@@ -39,10 +39,12 @@ def read(row: Mapping[str, Any], source: str, left: Left) -> Iterator[Sample | U
 def write(sample: Sample, index: int) -> dict[str, Any]:
     """Make the row of a sample.
 
-    Results that follow each other become one observation.
+    Results that follow each other become one observation. Earlier assistant turns get weight 0: they are
+    samples of their own.
     """
-    turns, system = [], ""
-    for m in turns_of(sample):
+    turns, system = list[dict[str, Any]](), ""
+    whole = turns_of(sample)
+    for m in whole:
         if m.role == "system":
             system = m.content
         elif m.tool_calls:
@@ -60,5 +62,7 @@ def write(sample: Sample, index: int) -> dict[str, Any]:
             several = m.role == "tool" and turns and turns[-1]["value"].startswith("[")
             value = response(m.content) if several else m.content
             turns.append({"from": _SPEAKERS[m.role], "value": value})
+        if m.role == "assistant" and m is not whole[-1]:
+            turns[-1]["weight"] = 0
     tools = json.dumps([t.model_dump() for t in sample.tools], ensure_ascii=False)
     return {"conversations": turns, "tools": tools} | ({"system": system} if system else {})

@@ -262,6 +262,10 @@ def the_dialogue_is_there_after_a_reload(page: Any, view: Any, form: Any, file: 
     [kept] = Samples.read(file)
     assert "1 sample kept" in mine.inner_text() and kept.request in mine.inner_text()
     mine.get_by_role("button", name="take back").press("Enter")
+    mine.get_by_role("button", name="no", exact=True).press("Enter")
+    assert file.exists()
+    mine.get_by_role("button", name="take back").press("Enter")
+    mine.get_by_role("button", name="yes, remove").press("Enter")
     view.get_by_text("taken back: sample").wait_for()
     assert not file.exists() and time.input_value() == "07:15"
     until(page, mine.is_hidden)
@@ -269,6 +273,13 @@ def the_dialogue_is_there_after_a_reload(page: Any, view: Any, form: Any, file: 
     view.get_by_text("kept as sample").wait_for()
     [kept] = Samples.read(file)
     assert [m.role for m in kept.messages] == ["system", "user", "assistant", "tool"]
+    said = view.get_by_role("region", name="dialogue with the policy")
+    before, reopen = said.inner_text(), view.get_by_role("button", name="back to the dialogue before")
+    assert reopen.count() == 0
+    view.get_by_role("button", name="new dialogue").click()
+    until(page, lambda: view.get_by_role("button", name="use an example").count() == 1)
+    reopen.click()
+    until(page, lambda: said.inner_text() == before and reopen.count() == 0)
     view.get_by_role("button", name="new dialogue").click()
     until(page, lambda: view.get_by_role("button", name="use an example").count() == 1)
     a_tab_is_left_while_the_policy_writes(page, view)

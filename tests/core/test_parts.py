@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,8 +19,8 @@ from scripted_runs import SMALL, files, go
 
 from looptool_kit.core import parts
 from looptool_kit.core.records import Truth, Truths
-from looptool_kit.core.samples import Label, Samples
-from looptool_kit.core.tables import Stored, column
+from looptool_kit.core.samples import Label, Message, Sample, Samples
+from looptool_kit.core.tables import Stored, column, write_text
 from looptool_kit.run.copy import copy_run
 from looptool_kit.run.folder import Run
 
@@ -171,3 +172,19 @@ def test_a_run_whose_tables_are_folders_is_the_run_of_files(
     run.close()
     copy_run(run.path, tmp_path / "copy")
     assert Samples.read(tmp_path / "copy" / aside.relative_to(run.path)) == old
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path, umask: int, mode: int) -> None:
+    sample = Sample(tools=(), messages=(Message(role="user", content="Hello"),), label=Label(reply="Hi."))
+    before = os.umask(umask)
+    try:
+        made = [Samples([sample]).write(tmp_path / name) for name in ("a.parquet", "a.jsonl")]
+        write_text(tmp_path / "report.html", "x")
+        made.append(tmp_path / "report.html")
+        assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {mode}
+        made[-1].chmod(0o640)  # a person's own choice stays
+        write_text(made[-1], "y")
+        assert stat.S_IMODE(made[-1].stat().st_mode) == 0o640 and made[-1].read_text() == "y"
+    finally:
+        os.umask(before)

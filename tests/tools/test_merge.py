@@ -229,6 +229,8 @@ TOOLS = [
 def test_init_merges_a_catalogue_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "tools.json").write_text(json.dumps(TOOLS))
     run = str(tmp_path / "run")
+    done = CliRunner().invoke(app, ["init", run, "--merge"])
+    assert "name these with --tools" in str(done.exception)
     done = CliRunner().invoke(app, ["init", run, "--tools", str(tmp_path / "tools.json"), "--merge"])
     assert done.exit_code == 0, done.output
     assert "1 merged into others" in done.output and "fetchOrder -> get_order" in done.output

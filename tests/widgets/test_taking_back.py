@@ -83,7 +83,8 @@ def test_a_sample_of_an_earlier_answer_or_day_is_listed_and_taken_back(run: Run,
     later, number = answered(run)
     assert "kept earlier" in asked(later, "save", text=LABEL, number=number)["message"] and later.kept == ""
     number = asked(later, "ask", request="", again=True)["number"]
-    asked(later, "save", text="Good morning!", number=number)
+    told = asked(later, "save", text="Good morning!", number=number)["message"]
+    assert f"Sample {view.samples[0].id} answers the same otherwise" in told
     [newest, (id, request, label)] = later.tried
     assert newest[0] == later.kept and request == view.samples[0].request and "create_device_timer" in label
     told = asked(later, "take_back", id=id)

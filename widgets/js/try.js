@@ -1,40 +1,6 @@
 // TryView: a request, the tools on offer, the policy's answer with what speaks against it, its execution
 // after a confirmation, and a sample made of it.
 
-/**
- * The form of the desk for the right label of an answer; pressing its button is the second of two clicks.
- * @param {string} text
- * @param {SampleDetail["tools"]} tools on offer
- * @param {object} on
- * @param {string} on.given the answer, before it is corrected
- * @param {(text: string) => void} on.typed called a moment after the last change
- * @param {(text: string) => Promise<{ faults: Fault[] }>} on.check
- * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was kept
- * @param {() => void} on.cancel
- */
-function rightLabel(text, tools, on) {
-  const typing = keeper(() => on.typed(form.text()));
-  const fault = refusal(typing.later);
-  const form = labelForm(text, tools, fault.changed, on.check, on.given);
-  const keep = async () => {
-    typing.now();
-    fault.tell(await on.save(form.text()));
-  };
-  const cancel = () => {
-    typing.drop();
-    on.cancel();
-  };
-  const title = "keep it as a sample (Ctrl+Enter)";
-  const button = h("button", { onclick: keep, title }, "keep as a sample");
-  const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
-  const head = editorHead(fault.node, h("strong", {}, "the right answer"), button, leave);
-  const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
-  const node = h("div", props, head, form.node);
-  node.addEventListener("focusout", typing.now);
-  editorKeys(node, fault, { save: keep, isChanged: () => form.text() !== on.given, leave: cancel });
-  return { node, focus: form.focus, keep: typing.now, tell: fault.tell };
-}
-
 /** Whether this page has drawn the view before. */
 let wasDrawn = false;
 
@@ -80,9 +46,10 @@ function render({ model, el }) {
   request.addEventListener("input", typing.later);
   request.addEventListener("blur", typing.now);
   const intro = introOf(model, (example) => {
+    if (request.value.trim()) return line.say("A request stands in the field already.", true);
     request.value = example;
     typing.later();
-    request.focus();
+    return request.focus();
   });
   const talk = h("div", { class: "lt-talk", role: "region", "aria-label": "dialogue with the policy" });
   const waiting = h("div", {});
@@ -111,8 +78,13 @@ function render({ model, el }) {
     opened.forget();
     return true;
   };
+  /** The dialogue that is shown, and the one that "new dialogue" has left, until another begins. */
+  let [here, left] = ["", ""];
   /** @param {NextStep} next */
   const remember = ({ memory }) => {
+    here = memory;
+    if (memory) left = "";
+    reopen.hidden = !left;
     if (onPage()) kept.write("dialogue", "", memory); // loaded again, the page has another kernel
   };
   const takeBack = async (/** @type {string} */ id) => {
@@ -129,7 +101,7 @@ function render({ model, el }) {
       line.say(wordsOf(error), true);
     }
   };
-  let busy = false;
+  let [busy, drawn] = [false, false];
   /** Between question and answer nothing can be done with what is shown. @param {boolean} on */
   const wait = (on) => {
     if (on && [answered, fresh, send].some((part) => part.contains(document.activeElement))) request.focus();
@@ -153,6 +125,8 @@ function render({ model, el }) {
       talk.replaceChildren(messages.length ? dialogueOf({ ...answer.sample, messages }) : intro);
       answered.replaceChildren(...answerParts(answer));
       remember(answer);
+      if (drawn) line.node.scrollIntoView({ block: "nearest" });
+      drawn = true;
       request.placeholder = hintOf(model, answer, messages.at(-1)?.role === "tool" && answer.executed);
       return true;
     } catch (error) {
@@ -318,7 +292,19 @@ function render({ model, el }) {
     event.preventDefault();
     asking();
   });
-  const begin = () => mayClose() && show(() => ask(model, "fresh"));
+  const begin = async () => {
+    if (!mayClose()) return;
+    const before = here;
+    if (await show(() => ask(model, "fresh"))) left = before;
+    reopen.hidden = !left;
+  };
+  const reopenTitle = "show the dialogue again that “new dialogue” has left";
+  const goBack = () => show(() => ask(model, "resume", { memory: left }));
+  const reopen = h(
+    "button",
+    { onclick: goBack, title: reopenTitle, hidden: true },
+    "back to the dialogue before",
+  );
   const fresh = h("button", { onclick: begin, title: "begin again with an empty dialogue" }, "new dialogue");
   const backTitle = "take the sample that was kept of this answer out of its file again";
   const takeNewest = () => takeBack(model.get("kept"));
@@ -329,7 +315,7 @@ function render({ model, el }) {
   const send = h("button", { onclick: asking, title: "let the policy answer (Enter)" }, "ask");
   const root = frame(
     "try a policy",
-    h("div", { class: "lt-row" }, h("label", {}, "policy ", policy), fresh),
+    h("div", { class: "lt-row" }, h("label", {}, "policy ", policy), fresh, reopen),
     h("label", { class: "lt-row" }, "system message ", system),
     tools.node,
     talk,

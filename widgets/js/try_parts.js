@@ -123,6 +123,40 @@ function keepChoices(model) {
 }
 
 /**
+ * The form of the desk for the right label of an answer; pressing its button is the second of two clicks.
+ * @param {string} text
+ * @param {SampleDetail["tools"]} tools on offer
+ * @param {object} on
+ * @param {string} on.given the answer, before it is corrected
+ * @param {(text: string) => void} on.typed called a moment after the last change
+ * @param {(text: string) => Promise<{ faults: Fault[] }>} on.check
+ * @param {(text: string) => Promise<string>} on.save answers with what is wrong, empty if it was kept
+ * @param {() => void} on.cancel
+ */
+function rightLabel(text, tools, on) {
+  const typing = keeper(() => on.typed(form.text()));
+  const fault = refusal(typing.later);
+  const form = labelForm(text, tools, fault.changed, on.check, on.given);
+  const keep = async () => {
+    typing.now();
+    fault.tell(await on.save(form.text()));
+  };
+  const cancel = () => {
+    typing.drop();
+    on.cancel();
+  };
+  const title = "keep it as a sample (Ctrl+Enter)";
+  const button = h("button", { onclick: keep, title }, "keep as a sample");
+  const leave = h("button", { onclick: cancel, title: "close the form (Escape)" }, "cancel");
+  const head = editorHead(fault.node, h("strong", {}, "the right answer"), button, leave);
+  const props = { class: "lt-editor", role: "group", "aria-label": "the right answer" };
+  const node = h("div", props, head, form.node);
+  node.addEventListener("focusout", typing.now);
+  editorKeys(node, fault, { save: keep, isChanged: () => form.text() !== on.given, leave: cancel });
+  return { node, focus: form.focus, keep: typing.now, tell: fault.tell };
+}
+
+/**
  * The samples that were kept in this run, each with a button that takes it back.
  * @param {Model<TryTraits, TryQuestions>} model
  * @param {(id: string) => unknown} takeBack
@@ -145,11 +179,7 @@ function triedList(model, takeBack) {
         h(
           "div",
           { class: "lt-row" },
-          h(
-            "button",
-            { onclick: () => takeBack(id), title: `remove sample ${id} from its file` },
-            "take back",
-          ),
+          takeBackButton(() => takeBack(id), `remove sample ${id} from its file`),
           h("span", { dir: "auto" }, request),
           h("code", { class: "lt-small" }, label),
         ),
@@ -157,6 +187,27 @@ function triedList(model, takeBack) {
     );
   });
   return { node, stop };
+}
+
+/**
+ * A button that asks before it does what cannot be undone.
+ * @param {() => unknown} takeBack
+ * @param {string} title
+ */
+function takeBackButton(takeBack, title) {
+  const node = h("span", {});
+  const first = h("button", { onclick: () => asks(), title }, "take back");
+  const restore = () => {
+    node.replaceChildren(first);
+    first.focus();
+  };
+  const asks = () => {
+    const no = h("button", { onclick: restore, title: "keep it" }, "no");
+    node.replaceChildren("Remove it? ", h("button", { onclick: takeBack, title }, "yes, remove"), " ", no);
+    no.focus();
+  };
+  node.append(first);
+  return node;
 }
 
 /**
