@@ -263,7 +263,7 @@ def test_rejected_and_accepted_expansions_are_obeyed(undisturbed: Path, tmp_path
     assert taken.sample.id not in {s.id for s in lt.compose(run, iteration=1)}
 
 
-@pytest.mark.timeout(2400)
+@pytest.mark.timeout(3600)
 def test_the_quick_loop_on_the_embedded_model(tmp_path: Path) -> None:
     """What `make loop QUICK=1` runs, for real: the policy calls tools no worse than before."""
     folder = tmp_path / "quick"
