@@ -30,7 +30,10 @@ def _help_kinds(wanted: bool) -> None:
 
 Repair = Annotated[
     Path | None,
-    typer.Option(help="Write all samples to a new .jsonl or .parquet file, with --apply or --decided."),
+    typer.Option(
+        help="Write all samples, in the form `looptool`, to a new .jsonl or .parquet file; with --apply or"
+        " --decided."
+    ),
 ]
 HelpKinds = Annotated[
     bool,
@@ -191,3 +194,4 @@ def _repair(found: Audited, out: Path, apply: str | None, decided: Path | None) 
         f" {amount(done.dropped, 'sample')} dropped, {done.left:,} with findings left as they were"
         + (f"; without {amount(unread, 'row')} that cannot be read" if unread else "")
     )
+    say(f"They are in the form `looptool`; in another: looptool export {out} NEW --form openai")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from looptool_kit.cli.common import DATA, Iteration, RunFolder, app, on_terminal, refuse_existing
+from looptool_kit.cli.common import DATA, Iteration, app, on_terminal, refuse_existing
 from looptool_kit.core.terminal import amount, say
 
 if TYPE_CHECKING:
@@ -22,7 +22,9 @@ ENVIRONMENT = "verifiers"
 
 @app.command(rich_help_panel=DATA)
 def export(
-    path: RunFolder,
+    path: Annotated[
+        Path, typer.Argument(help="The run folder, or a file of samples, as `audit --repair` writes one.")
+    ],
     out: Annotated[
         Path,
         typer.Argument(help="A .jsonl, .json or .parquet file, or a folder as hubs keep them; also s3://."),
@@ -65,6 +67,14 @@ def export(
     from looptool_kit.core import remote
     from looptool_kit.run.folder import Run
 
+    if path.is_file():
+        if iteration or held_out or push or form in (ENVIRONMENT, *POLICIES):
+            raise ValueError(f"{path} is a file of samples, of which only --form makes another file")
+        refuse_existing(out)
+        with remote.written(out) as here:
+            _file(path, here, form)
+        say(f"{form} form, in {remote.url_of(out) or out}, without a card: that is of a run")
+        return
     run = refuse_desk(Run.open(path, read_only=True))
     if public and not push:
         raise ValueError("--public says who may read what --push sends: give that too")
@@ -95,6 +105,23 @@ def export(
     say(f"{title}, in {url or out}")
     if target:
         _send(out, target, title)
+
+
+def _file(path: Path, out: Path, form: str) -> None:
+    """Write a file's samples in another form."""
+    from looptool_kit import formats
+    from looptool_kit.core.samples import Samples
+
+    form_of_rows = formats.form_named(form)
+    fit, unfit = formats.fitting(Samples.read(path), form_of_rows)
+    if not fit:
+        raise ValueError(
+            f"no sample of {path} fits the form {form}: {unfit[0] if unfit else 'there is none'}"
+        )
+    formats.write(fit, out, form_of_rows)
+    if unfit:
+        say(f"{amount(len(unfit), 'row')} left out, for example: {unfit[0]}")
+    say(amount(len(fit), "sample"))
 
 
 def _dataset(run: Run, out: Path, form: str, iteration: int | None, held_out: bool, licence: str) -> str:

@@ -94,12 +94,18 @@ def loop(
 
     Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
     """
+    from looptool_kit.core.errors import did_you_mean
     from looptool_kit.core.progress import whole
     from looptool_kit.loop import Loop
     from looptool_kit.report.time_left import time_left
 
     path = path or RUNS / (preset or "cpu")  # as `make loop` has it
+    new = not (path / "run.toml").exists()
     run = open_or_create(path, preset, overrides_of(set_, seed))
+    if new:
+        beside = [file.parent.name for file in path.absolute().parent.glob("*/run.toml")]
+        near = did_you_mean(path.name, [name for name in beside if name != path.name])
+        say(f"{path} is a new run, with the preset {run.settings.preset}{near}", err=True)
     if cluster is not None:
         use_cluster(run, cluster)
     ask_before_loop(run, yes)

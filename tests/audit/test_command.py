@@ -140,6 +140,14 @@ def test_a_repair_is_made_only_where_asked_and_says_where_it_comes_from(
     assert rows[1].parent == given[1].id and rows[1].strategy == "audit.foreign_parameter"
     assert about["before"] == given[1].label.model_dump(mode="json") and rows[0] == given[0]
     assert "foreign_parameter" not in run(done).output
+    # And back into a form that trainers read.
+    back = tmp_path / "back.jsonl"
+    said = CliRunner().invoke(app, ["export", str(done), str(back), "--form", "openai"])
+    assert said.exit_code == 0 and "8 samples\nopenai form, in " in said.output
+    assert [s.label for s in formats.read(back)] == [s.label for s in right[:8]]
+    for options in (["--held-out"], ["--form", "merged"], ["--form", "opnai"]):
+        said = CliRunner().invoke(app, ["export", str(done), str(tmp_path / "x.jsonl"), *options])
+        assert said.exit_code == 1 and not (tmp_path / "x.jsonl").exists()
 
 
 def test_the_review_desk_opens_and_its_decisions_are_written(

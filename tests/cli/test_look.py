@@ -103,12 +103,16 @@ def test_a_loop_without_a_folder_is_where_make_has_it(
 ) -> None:
     scripted(monkeypatch)
     monkeypatch.chdir(tmp_path)
+    beside = f"{preset or 'cpu'}s"
+    Run.create(tmp_path / "runs" / beside).close()
     small = [
         word for name, value in SMALL.items() for word in ("--set", f"{name.replace('__', '.')}={value}")
     ]
     result = CliRunner().invoke(app, ["loop", *(["--preset", preset] if preset else []), *small])
     assert result.exit_code == 0, result.output
-    assert [p.name for p in (tmp_path / "runs").iterdir()] == [preset or "cpu"]
+    place = Path("runs") / (preset or "cpu")
+    assert f"{place} is a new run, with the preset {place.name} (did you mean {beside}?)" in result.output
+    assert {p.name for p in (tmp_path / "runs").iterdir()} == {place.name, beside}
     command = ["make", "--no-print-directory", "-n", "loop", *(["QUICK=1"] if preset else [])]
     made = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert f"looptool loop runs/{preset or 'cpu'} --preset" in made
