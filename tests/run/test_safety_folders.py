@@ -212,7 +212,7 @@ def test_a_folder_that_may_not_be_written_to_says_what_to_do(
         with pytest.raises(RunError, match=f"{said}.*read_only=True"):
             Run.open(run.path)
     again = Run.open(run.path)
-    monkeypatch.setattr("looptool_kit.core.tables.tempfile.mkstemp", lambda prefix, suffix, dir: refuse(dir))
+    monkeypatch.setattr("looptool_kit.core.tables.Path.touch", refuse)
     for call in (lambda: again.set(seed=4), lambda: lt.verify(again, iteration=1, again=True)):
         with pytest.raises(RunError, match=f"{said}.*read_only=True"):
             call()
