@@ -69,6 +69,10 @@ class Loop:
             last: None: as the settings say.
         """
         check_strategies(self._run.settings, str(self._run.path / "run.toml"))
+        if self._run.settings.verify.judge == "llm":
+            from looptool_kit.stages.verify.llm import models_of
+
+            models_of(self._run.settings)  # raises now, not after hours of training
         fetch(self._run.settings.model)
         if self._run.settings.band.estimate:
             estimate(self._run)

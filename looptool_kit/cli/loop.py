@@ -59,6 +59,7 @@ def init(
             )
         run = open_or_create(path, preset, overrides)
     else:
+        _refuse_source(overrides.get("seeds__source", "templates"))
         from looptool_kit.cli.own_tools import say_tools
         from looptool_kit.tools.own_tools import init as make
         from looptool_kit.trust import tools_kind
@@ -71,6 +72,17 @@ def init(
         say_tools(run)
     holds = "was there already, and is as it was" if there else "holds the settings"
     say(f"{run.path / 'run.toml'} {holds}. Next: looptool loop {path}")
+
+
+def _refuse_source(source: str) -> None:
+    """Refuse a source that makes no request of tools of one's own."""
+    from looptool_kit.stages._find import sources
+
+    if source in set(sources()) - {"templates", "trees"}:
+        raise ValueError(
+            f"with seeds.source = {source!r} nothing is trained on the tools of --tools: leave it out, or"
+            " name `templates`, `trees` or a file of samples"
+        )
 
 
 @app.command(rich_help_panel=START)

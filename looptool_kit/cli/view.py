@@ -64,7 +64,7 @@ def view(
         str, typer.Option(help="Where to start: a link that a view's “copy link” has copied.")
     ] = "",
     port: Annotated[
-        int, typer.Option(min=1, max=65535, help="Serve the page here, or on a free port if this is taken.")
+        int, typer.Option(min=0, max=65535, help="Serve the page here, or on a free port if this is taken.")
     ] = 8866,
     browser: Annotated[bool, typer.Option(help="Open the page in a browser.")] = True,
 ) -> None:

@@ -360,7 +360,8 @@ def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
     options = [word for pair in small for word in ("--set", pair)]
     result = CliRunner().invoke(app, ["loop", str(tmp_path / "run"), "--preset", "cpu-quick", *options])
     assert result.exit_code == 0, result.output
-    lines = result.stderr.splitlines()
+    first, *lines = result.stderr.splitlines()
+    assert "is a new run" in first
     assert "\r" not in result.stderr and all("%, " in line for line in lines)
     assert any(line.startswith("scores 0: 100%") and "whole loop: about" in line for line in lines)
     assert "of the loop: about" in result.stdout and "Ctrl-C" in result.stdout, "the estimate comes first"
@@ -386,6 +387,12 @@ def test_an_import_of_a_run_names_the_export(tmp_path: Path) -> None:
     recorded, out = str(Path(__file__).parents[2] / "sample_data" / "run"), tmp_path / "rows.jsonl"
     done = CliRunner().invoke(app, ["import", recorded, str(out)])
     assert f"looptool export {recorded} {out}" in str(done.exception) and not out.exists()
+
+
+def test_a_judge_without_its_model_is_said_before_a_loop_begins(tmp_path: Path) -> None:
+    said = looptool("loop", str(tmp_path / "run"), "--preset", "cpu-quick", "--set", "verify.judge=llm")
+    assert said.returncode == 1 and "the judge `llm` needs a model" in said.stderr
+    assert not list((tmp_path / "run").glob("seed/*"))
 
 
 def test_where_no_run_is_the_runs_within_or_beside_are_named(tmp_path: Path) -> None:

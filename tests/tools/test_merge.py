@@ -229,6 +229,8 @@ TOOLS = [
 def test_init_merges_a_catalogue_and_says_so(tmp_path: Path) -> None:
     (tmp_path / "tools.json").write_text(json.dumps(TOOLS))
     run = str(tmp_path / "run")
+    command = ["init", run, "--tools", str(tmp_path / "tools.json"), "--set", "seeds.source=world"]
+    assert "nothing is trained on the tools" in str(CliRunner().invoke(app, command).exception)
     done = CliRunner().invoke(app, ["init", run, "--merge"])
     assert "name these with --tools" in str(done.exception)
     done = CliRunner().invoke(app, ["init", run, "--tools", str(tmp_path / "tools.json"), "--merge"])
