@@ -5,6 +5,9 @@ from __future__ import annotations
 from looptool_kit.core.records import Probe
 from looptool_kit.core.samples import Frozen, Label, Message, Sample
 
+NO_SAMPLE = {"made": None, "text": "", "told": ""}
+"""A change of a `Dialogue`: no sample of it can be taken back."""
+
 
 class Dialogue(Frozen):
     """What was said, the newest answer, and its sample."""

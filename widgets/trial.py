@@ -36,7 +36,7 @@ from looptool_kit.widgets.answers import (
 )
 from looptool_kit.widgets.detail import answer as label_card
 from looptool_kit.widgets.detail import as_json, detail
-from looptool_kit.widgets.dialogue import Dialogue
+from looptool_kit.widgets.dialogue import NO_SAMPLE, Dialogue
 from looptool_kit.widgets.drafts import kept_at
 from looptool_kit.widgets.labels import LabelForm, label_text, predicted_label, read_label
 from looptool_kit.widgets.view import read_only_note, script, style
@@ -169,7 +169,7 @@ class TryView(LabelForm):
             return self._shown("The dialogue from before cannot be read by this version: a new one begins.")
         made = before.made and tried_here(self.run).get(before.made.id)
         self._number += 1
-        self._becomes(before.model_copy(update={} if made else {"made": None}))
+        self._becomes(before.model_copy(update={} if made else NO_SAMPLE))
         calls = [call for m in before.messages for call in m.tool_calls]
         for call in () if self._functions else calls:  # the world is again as they had left it
             if not call_errors(call, tuple(self._tools.values())):
@@ -218,7 +218,8 @@ class TryView(LabelForm):
             finally:
                 self._writing, self.pending = None, {}
 
-        self.pending = {"messages": self._card(messages), "by": by}
+        shown = detail(asked.model_copy(update={"messages": messages}))["messages"]
+        self.pending = {"messages": shown, "by": by}
         self._writing = asyncio.ensure_future(written())
         return self._writing
 
@@ -268,7 +269,7 @@ class TryView(LabelForm):
         if made.id not in before:
             changes = {"made": made, "text": text, "told": told}
         elif made.id != self.kept:
-            changes = {"made": None, "text": "", "told": ""}
+            changes = NO_SAMPLE
             told = f"sample {made.id} was kept earlier, in {file}. {use}"
         told += rivals(self.run, made)
         self._becomes(now.model_copy(update={"right": label, **changes}))
@@ -286,7 +287,7 @@ class TryView(LabelForm):
             raise ValueError(f"there is no sample {id} in {tried_file(self.run)}")
         take_back(self.run, made)
         text = now.text if newest else ""
-        gone = {"right": None, "made": None, "text": "", "told": ""} if newest else {}
+        gone = {"right": None, **NO_SAMPLE} if newest else {}
         self._becomes(now.model_copy(update=gone))
         told = f"taken back: sample {id} is no longer in {tried_file(self.run)}"
         return {"message": told, **self._next(), "text": text}
@@ -346,11 +347,6 @@ class TryView(LabelForm):
         if self._now.answer is not None and self._now.said.calls:
             stuck = self._next()["stuck"]
             raise ValueError(stuck or "execute the calls of the answer first, or begin a new dialogue")
-
-    def _card(self, messages: Sequence[Message]) -> list[Any]:
-        """Messages as the page draws them, without the system message."""
-        shown: list[Any] = detail(Sample(tools=(), messages=tuple(messages), label=Label()))["messages"]
-        return shown
 
     def _in_world(self, call: ToolCall) -> Any:
         day = re.search(r"\d{4}-\d\d-\d\d", self.system)

@@ -94,15 +94,15 @@ def decided(audited: Audited, desk: Path) -> Repaired:
     for row, sample in _numbered(audited.rows):
         decision = decisions.get(sample.id)
         verdict, label = _decision(decision) if decision else ("", None)
-        label = label or proposed.get(sample.id)
-        if verdict == "LABEL_WRONG" and label is None:
-            raise ValueError(
-                f"row {row} is decided LABEL_WRONG in {desk}, and nothing proposes another label: write the"
-                " right one there (e), or decide BOTH_WRONG, which drops the row"
-            )
         if verdict == "BOTH_WRONG":
             dropped += 1
-        elif decision is not None and verdict == "LABEL_WRONG" and label is not None:
+        elif decision is not None and verdict == "LABEL_WRONG":
+            label = label or proposed.get(sample.id)
+            if label is None:
+                raise ValueError(
+                    f"row {row} is decided LABEL_WRONG in {desk}, and nothing proposes another label: write"
+                    " the right one there (e), or decide BOTH_WRONG, which drops the row"
+                )
             about: dict[str, Any] = {"author": decision.author, "time": decision.time}
             about["reason"] = decision.reason
             out.append(_relabelled(sample, label, "person", "audit.desk", about))

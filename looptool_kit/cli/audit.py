@@ -89,6 +89,7 @@ def audit(
     with planted errors and on clean data (--help-kinds).
     """
     from looptool_kit import cluster as workers
+    from looptool_kit.audit.audit import kinds as found_kinds
     from looptool_kit.audit.findings import SEVERITIES
     from looptool_kit.audit.show import summary, table
     from looptool_kit.config import Settings, with_overrides
@@ -96,8 +97,10 @@ def audit(
     from looptool_kit.run.folder import Run
 
     _check_options(repair, apply, decided)
-    if against is None and (needs := {"leak", "shared_words"} & set(_kinds(kinds) or ())):
-        raise ValueError(f"{' and '.join(sorted(needs))} compare with a test set: name it with --against")
+    if against is None:
+        compare = [k for k in _kinds(kinds) or () if hasattr(found_kinds()[k], "COMPARES")]
+        if compare:
+            raise ValueError(f"{' and '.join(compare)} compare with a test set: name it with --against")
     for path in (out, jsonl, desk, repair):
         if path is not None:
             if url := remote.url_of(path):

@@ -59,7 +59,6 @@ def init(
             )
         run = open_or_create(path, preset, overrides)
     else:
-        _refuse_source(overrides.get("seeds__source", "templates"))
         from looptool_kit.cli.own_tools import say_tools
         from looptool_kit.tools.own_tools import init as make
         from looptool_kit.trust import tools_kind
@@ -72,17 +71,6 @@ def init(
         say_tools(run)
     holds = "was there already, and is as it was" if there else "holds the settings"
     say(f"{run.path / 'run.toml'} {holds}. Next: looptool loop {path}")
-
-
-def _refuse_source(source: str) -> None:
-    """Refuse a source that makes no request of tools of one's own."""
-    from looptool_kit.stages._find import sources
-
-    if source in set(sources()) - {"templates", "trees"}:
-        raise ValueError(
-            f"with seeds.source = {source!r} nothing is trained on the tools of --tools: leave it out, or"
-            " name `templates`, `trees` or a file of samples"
-        )
 
 
 @app.command(rich_help_panel=START)
@@ -106,18 +94,16 @@ def loop(
 
     Then print the scoreboard and write the report. A loop that was stopped resumes where it stopped.
     """
-    from looptool_kit.core.errors import did_you_mean
     from looptool_kit.core.progress import whole
     from looptool_kit.loop import Loop
     from looptool_kit.report.time_left import time_left
+    from looptool_kit.run.run_toml import run_beside
 
     path = path or RUNS / (preset or "cpu")  # as `make loop` has it
     new = not (path / "run.toml").exists()
     run = open_or_create(path, preset, overrides_of(set_, seed))
     if new:
-        beside = [file.parent.name for file in path.absolute().parent.glob("*/run.toml")]
-        near = did_you_mean(path.name, [name for name in beside if name != path.name])
-        say(f"{path} is a new run, with the preset {run.settings.preset}{near}", err=True)
+        say(f"{path} is a new run, with the preset {run.settings.preset}{run_beside(path)}", err=True)
     if cluster is not None:
         use_cluster(run, cluster)
     ask_before_loop(run, yes)

@@ -18,6 +18,12 @@ def run_around(place: Path) -> Path | None:
     return next((p for p in (place, *place.parents) if (p / "run.toml").exists()), None)
 
 
+def run_beside(path: Path) -> str:
+    """Ask whether a run beside was meant; empty where none is near."""
+    names = {file.parent.name for file in path.absolute().parent.glob("*/run.toml")}
+    return did_you_mean(path.name, sorted(names - {path.name}))
+
+
 def no_run(path: Path) -> str:
     """Say that a folder is no run, and where one is."""
     if around := run_around(path):
@@ -25,9 +31,7 @@ def no_run(path: Path) -> str:
     elif within := [file.parent for depth in ("*", "*/*") for file in sorted(path.glob(f"{depth}/run.toml"))]:
         remedy = f"Runs in it: {', '.join(map(str, within[:5]))}{' ...' * (len(within) > 5)}."
     else:
-        beside = [file.parent.name for file in path.parent.glob("*/run.toml")]
-        near = did_you_mean(path.name, beside)
-        remedy = f"Make one with `looptool init {path}`{near}."
+        remedy = f"Make one with `looptool init {path}`{run_beside(path)}."
     return f"there is no run in {path} (no run.toml). {remedy}"
 
 

@@ -41,7 +41,7 @@ def init(
         overrides: Settings, as for `Run.create`.
 
     Raises:
-        ValueError: No tool can be used.
+        ValueError: No tool can be used, or the source of seed samples makes no request of them.
         RunError: The run has results of other tools.
     """
     rejected: list[tuple[int, str, str]] = []
@@ -61,7 +61,15 @@ def init(
         "expand__expanders": ["slots"],
         "synthesis__tools": f"./{catalogue}" if tools_kind(str(catalogue)) == "mcp" else str(catalogue),
     }
-    run = Run.create(path, preset, **(usual | overrides))
+    from looptool_kit.stages._find import sources
+
+    chosen = usual | overrides
+    if chosen["seeds__source"] in set(sources()) - {"templates", "trees"}:
+        raise ValueError(
+            f"with seeds.source = {chosen['seeds__source']!r} nothing is trained on the tools given: leave it"
+            " out, or name `templates`, `trees` or a file of samples"
+        )
+    run = Run.create(path, preset, **chosen)
     merging = merge(good, run.settings.merge.same) if run.settings.merge.tools else None
     good = merging.tools if merging else good
     if catalogue.exists():

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import looptool
 from scripted_runs import SMALL, finished_loop, scripted
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from looptool_kit.cli import app
 from looptool_kit.config import Settings, deciding, load_preset, presets
-from looptool_kit.core.errors import RunError
 from looptool_kit.core.records import Probes, Verdicts
 from looptool_kit.core.samples import Samples
 from looptool_kit.policy.policy import untrained
@@ -40,12 +38,6 @@ from looptool_kit.stages.verify.stage import stage as verify_stage
 
 ROOT = Path(__file__).parents[2]
 JUDGE = {"base_url": "http://localhost:8000/v1", "model": "judge"}
-
-
-def looptool(*words: str, **env: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "looptool_kit.cli", *words]
-    here = {**os.environ, "COLUMNS": "160", **env}
-    return subprocess.run(command, capture_output=True, text=True, env=here)
 
 
 # ------------------------------------------------------------------------ runs
@@ -369,48 +361,3 @@ def test_a_loop_without_a_terminal_says_lines_with_what_is_left_of_the_whole(
     with Run.open(tmp_path / "run", read_only=True) as run:
         apart = len(run.table(Samples, "held_out", 0))
     assert f"; {apart} more are held out for scores" in result.stdout and apart > 0
-
-
-def test_an_iteration_that_is_not_there_is_named_with_the_newest_one() -> None:
-    run = Run.open(Path(__file__).parents[2] / "sample_data" / "run", read_only=True)
-    with pytest.raises(RunError, match="has no D9 yet: the newest is D3"):
-        run.table(Samples, "samples", 9)
-
-
-def test_a_run_without_its_weights_is_planned_and_named_as_one_to_look_at() -> None:
-    recorded = str(Path(__file__).parents[2] / "sample_data" / "run")
-    said = looptool("plan", recorded).stdout
-    assert "adapter is missing" in said and "A run that came without its weights can be looked at" in said
-
-
-def test_an_import_of_a_run_names_the_export(tmp_path: Path) -> None:
-    recorded, out = str(Path(__file__).parents[2] / "sample_data" / "run"), tmp_path / "rows.jsonl"
-    done = CliRunner().invoke(app, ["import", recorded, str(out)])
-    assert f"looptool export {recorded} {out}" in str(done.exception) and not out.exists()
-
-
-def test_a_judge_without_its_model_is_said_before_a_loop_begins(tmp_path: Path) -> None:
-    said = looptool("loop", str(tmp_path / "run"), "--preset", "cpu-quick", "--set", "verify.judge=llm")
-    assert said.returncode == 1 and "the judge `llm` needs a model" in said.stderr
-    assert not list((tmp_path / "run").glob("seed/*"))
-
-
-def test_where_no_run_is_the_runs_within_or_beside_are_named(tmp_path: Path) -> None:
-    Run.create(tmp_path / "runs" / "tiny").close()
-    for path, words in (
-        (tmp_path, f"Runs in it: {tmp_path / 'runs' / 'tiny'}."),
-        (tmp_path / "runs", f"Runs in it: {tmp_path / 'runs' / 'tiny'}."),
-        (tmp_path / "runs" / "tinny", "did you mean tiny?"),
-        (tmp_path / "runs" / "other", f"Make one with `looptool init {tmp_path / 'runs' / 'other'}`."),
-    ):
-        assert words in looptool("plan", str(path)).stderr
-
-
-def test_a_list_is_given_as_people_write_one(tmp_path: Path) -> None:
-    sets = ("seeds.domains=music,weather", "seeds.fresh=[10, 5]", "expand.expanders=world", "sft.epochs=3")
-    options = [part for one in sets for part in ("--set", one)]
-    said = CliRunner().invoke(app, ["init", str(tmp_path / "run"), "--preset", "cpu-quick", *options])
-    assert said.exit_code == 0, said.output
-    made = Run.open(tmp_path / "run", read_only=True).settings
-    assert made.seeds.domains == ("music", "weather") and made.seeds.fresh == (10, 5)
-    assert made.expand.expanders == ("world",) and made.sft.epochs == 3

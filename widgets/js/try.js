@@ -193,7 +193,6 @@ function render({ model, el }) {
     const showNext = (next) => {
       const from = next.late ? "; the dialogue has what was executed" : ", from which the dialogue continues";
       const head = h("h4", {}, `kept as the right answer${from}`);
-      remember(next);
       opened.given = next.text || label; // what was kept is what is corrected
       right.replaceChildren(...(next.made ? [head, answerOf(next.made)].flat() : []));
       runs = next.runs;
@@ -226,6 +225,7 @@ function render({ model, el }) {
       try {
         const next = await ask(model, "save", { text, number });
         line.say(next.message);
+        remember(next);
         showNext(next);
         leave();
         return "";

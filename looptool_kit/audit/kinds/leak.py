@@ -11,6 +11,8 @@ from looptool_kit.core.samples import Samples
 
 WORDS = "With --against: the sample repeats, or nearly repeats, one of the test set."
 HARM = "error"
+COMPARES = True
+"""With a test set: without one it finds nothing."""
 
 
 def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:

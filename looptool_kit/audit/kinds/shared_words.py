@@ -11,6 +11,8 @@ from looptool_kit.core.samples import Sample, Samples
 
 WORDS = f"With --against: a user's turn shares {RUN_WORDS} words in a row with one of the test set."
 HARM = "warning"
+COMPARES = True
+"""With a test set: without one it finds nothing."""
 
 
 def across(views: Sequence[Look], against: Samples | None) -> Iterator[tuple[int, Found]]:
